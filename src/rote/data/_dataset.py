@@ -14,7 +14,8 @@ class Dataset:
 
     Attributes:
         name: What the user calls it, for example ``"mnist"``.
-        X: Raw inputs, shape ``[m, c, h, w]`` uint8 for images (0 to 255) or ``[m, d]`` float32 for tables.
+        X: Raw inputs: images ``[m, c, h, w]``, uint8 (0 to 255) or, where a factory gives other numbers,
+            float32; tables ``[m, d]``, float32.
         y: Given labels, shape ``[m]``, int64, values in ``0 … len(classes) - 1``.
         ids: Stable ids, shape ``[m]``, int64 or str, unique; they never change, whatever is selected.
         classes: Class names, in the order of the labels.
@@ -55,15 +56,32 @@ class Dataset:
             )
         if self.true_y.size == 0:
             object.__setattr__(self, "true_y", self.y)
+        elif len(self.true_y) != len(self.y):
+            raise InputError(
+                f"`{self.name}` must have as many true labels as labels. "
+                f"Got {len(self.true_y)} and {len(self.y)}."
+            )
+        self._require_unique_ids()
+
+    def _require_unique_ids(self) -> None:
+        rows: dict[object, int] = {}
+        ids = self.ids.tolist()
+        if len(set(ids)) == len(ids):
+            return
+        for row, name in enumerate(ids):
+            if name in rows:
+                raise InputError(
+                    f"`{self.name}`: the id {name!r} stands in row {rows[name]} and again in row {row}: "
+                    f"ids must differ."
+                )
+            rows[name] = row
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, index: NDArray[np.integer] | NDArray[np.bool_] | slice) -> "Dataset":
         """The selected examples, in the order selected, with their own ids."""
-        return replace(
-            self, X=self.X[index], y=self.y[index], ids=self.ids[index], true_y=self.true_y[index]
-        )
+        return replace(self, X=self.X[index], y=self.y[index], ids=self.ids[index], true_y=self.true_y[index])
 
     @property
     def is_image(self) -> bool:
@@ -78,7 +96,7 @@ class Dataset:
     @property
     def corrupt(self) -> NDArray[np.bool_]:
         """Which labels planted noise has changed, shape ``[m]``."""
-        return self.y != self.true_y
+        return np.asarray(self.y != self.true_y, np.bool_)
 
     @property
     def proper_accuracy(self) -> float:
@@ -92,7 +110,29 @@ class Dataset:
     def inputs(self, index: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.float32]:
         """Model inputs of the selected examples: images scaled to 0…1, tables as they are; float32."""
         chosen = self.X[index]
-        return chosen.astype(np.float32) / np.float32(255) if chosen.dtype == np.uint8 else chosen
+        if chosen.dtype != np.uint8:
+            return chosen.astype(np.float32, copy=False)
+        scaled = chosen.astype(np.float32)
+        scaled /= 255
+        return scaled
+
+    def pixels(self, index: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.uint8]:
+        """The selected images as uint8 for showing them; float images are stretched, each to 0 to 255.
+
+        Raises:
+            InputError: If the examples are no images.
+        """
+        if not self.is_image:
+            raise InputError(
+                f"`{self.name}` must hold images to show them, but its examples have shape {self.shape}."
+            )
+        chosen = self.X[index]
+        if chosen.dtype == np.uint8:
+            return chosen.astype(np.uint8, copy=False)
+        low = chosen.min(axis=(1, 2, 3), keepdims=True)
+        width = chosen.max(axis=(1, 2, 3), keepdims=True) - low
+        stretched = np.rint((chosen - low) / np.where(width > 0, width, 1) * 255)
+        return np.asarray(stretched, np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +144,14 @@ class Splits:
         test: What it is judged on; its ids differ from all of ``train``'s.
         source: Where the bytes came from, in words (file names, or "scikit-learn").
         sha256: One digest over inputs, labels and ids of both parts: the identity of the data in a run.
+        mean: What was subtracted from each column of a table, shape ``[d]``, float64; empty for images.
+        std: What each column was then divided by, shape ``[d]``, float64; empty for images. Both come from
+            the training part alone.
     """
 
     train: Dataset
     test: Dataset
     source: str
     sha256: str
+    mean: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    std: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))

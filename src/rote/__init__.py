@@ -1,0 +1,54 @@
+"""Is a model learning, or memorising?
+
+``rote.watch(model)`` measures coherence while a model trains; ``rote.audit(model_factory, dataset)`` trains
+one and writes the report that the command ``rote audit`` writes. Everything else is in the rooms; nothing is
+imported before it is used.
+
+    >>> import rote
+    >>> dir(rote)
+    ['__version__', 'audit', 'data', 'gradients', 'learners', 'report', 'runs', 'watch']
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rote.audit import audit
+    from rote.gradients import watch
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "audit", "data", "gradients", "learners", "report", "runs", "watch"]
+
+_FUNCTIONS = {"audit": "rote.audit", "watch": "rote.gradients"}
+
+
+def __getattr__(name: str) -> object:
+    if name in _FUNCTIONS:
+        found: object = getattr(import_module(_FUNCTIONS[name]), name)
+    elif name in __all__:
+        found = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+class _Package(ModuleType):
+    """This package, in which ``rote.audit`` is the function although a room has that name too.
+
+    Importing the room would bind its name here, over the function; the room's other names come by
+    ``from rote.audit import …``, which asks no attribute of this package.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _FUNCTIONS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

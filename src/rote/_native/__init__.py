@@ -1,0 +1,15 @@
+"""The native core: the few loops that decide how far the project can go, in C++.
+
+Each loop has a NumPy twin that is its oracle and its fallback, so everything works, slower, where the
+extension was not built, and with ``ROTE_NATIVE=off`` in the environment. The instruction set is chosen when
+the extension is loaded.
+
+    >>> import numpy as np
+    >>> rows = pack_bits(np.array([[1, 1, 0], [0, 1, 1]], bool))
+    >>> and_counts(rows, rows).tolist()  # how many examples have both patterns
+    [[2, 1], [1, 2]]
+"""
+
+from rote._native._loops import NativeStatus, and_counts, pack_bits, status
+
+__all__ = ["NativeStatus", "and_counts", "pack_bits", "status"]

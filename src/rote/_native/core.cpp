@@ -1,0 +1,103 @@
+// The Python face of the loops: checks shapes, lets the interpreter go, splits the work among threads.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "and_counts.hpp"
+#include "isa.hpp"
+
+namespace nb = nanobind;
+using nb::literals::operator""_a;
+
+namespace rote {
+namespace {
+
+using Words = nb::ndarray<const std::uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// Best first.
+constexpr Isa all[] = {Isa::avx512, Isa::avx2, Isa::v2, Isa::plain};
+
+std::vector<std::string> instruction_sets() {
+    std::vector<std::string> found;
+    for (Isa isa : all)
+        if (runs_here(isa)) found.emplace_back(name(isa));
+    return found;
+}
+
+Isa chosen(const std::string& wanted) {
+    for (Isa isa : all)
+        if (runs_here(isa) && (wanted.empty() || wanted == name(isa))) return isa;
+    throw std::invalid_argument("`isa`: this machine or this build has no " + wanted);
+}
+
+AndCountsLoop loop_for(Isa isa) {
+#ifdef ROTE_X86
+    switch (isa) {
+        case Isa::avx512: return avx512::and_counts;
+        case Isa::avx2: return avx2::and_counts;
+        case Isa::v2: return v2::and_counts;
+        default: break;
+    }
+#endif
+    (void)isa;
+    return plain::and_counts;
+}
+
+// Runs job(first, last) over parts of 0 … n, one per thread, this thread included.
+template <class Job>
+void in_parts(std::size_t n, std::size_t threads, Job job) {
+    const std::size_t parts = std::max<std::size_t>(1, std::min(threads, n));
+    std::vector<std::thread> others;
+    others.reserve(parts);
+    for (std::size_t p = 1; p < parts; ++p) {
+        const std::size_t first = n * p / parts, last = n * (p + 1) / parts;
+        try {
+            others.emplace_back(job, first, last);
+        } catch (const std::system_error&) {  // no more threads to be had: slower, not wrong
+            job(first, last);
+        }
+    }
+    job(0, n / parts);
+    for (std::thread& other : others) other.join();
+}
+
+void and_counts(Words a, Words b, Counts counts, std::size_t threads, const std::string& isa) {
+    if (a.shape(1) != b.shape(1) || counts.shape(0) != a.shape(0) || counts.shape(1) != b.shape(0))
+        throw std::invalid_argument("`counts` must be [a, b] for rows [a, words] and [b, words]");
+    const AndCountsLoop loop = loop_for(chosen(isa));
+    const AndCounts whole{a.data(),   b.data(),   counts.data(), a.shape(0),
+                          b.shape(0), a.shape(1), b.shape(0)};
+    nb::gil_scoped_release released;
+    const bool by_rows = whole.a_rows >= whole.b_rows;
+    in_parts(by_rows ? whole.a_rows : whole.b_rows, threads, [=](std::size_t first, std::size_t last) {
+        AndCounts part = whole;
+        if (by_rows) {
+            part.a += first * whole.words;
+            part.counts += first * whole.stride;
+            part.a_rows = last - first;
+        } else {
+            part.b += first * whole.words;
+            part.counts += first;
+            part.b_rows = last - first;
+        }
+        loop(part);
+    });
+}
+
+}  // namespace
+}  // namespace rote
+
+NB_MODULE(_core, module) {
+    module.def("instruction_sets", &rote::instruction_sets);
+    module.def("and_counts", &rote::and_counts, "a"_a.noconvert(), "b"_a.noconvert(), "counts"_a.noconvert(),
+               "threads"_a, "isa"_a);
+}

@@ -1,0 +1,114 @@
+"""The self-check: is what was captured of a layer really all of its gradient?
+
+Weights used outside their module (``F.linear(h, embedding.weight)``), or examples that are not in the first
+dimension, leave no trace in a hook. So on the first batch, and on request, two facts are tested: the gradient
+implied by a layer's captured calls equals the one that autograd gave its parameters, and, where the first
+dimension might be another one of the same length, single examples agree with a run of the whole model.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rote.errors import InputError
+from rote.gradients._capture import RERUN_MODEL, Capture, Unit
+from rote.gradients._rerun import (
+    Replay,
+    model_replays,
+    per_example_gradients,
+    replay,
+    sum_of_gradients,
+    wanted_by_id,
+)
+from rote.gradients._sums import sketch
+from rote.gradients._tree import tensors_of
+
+#: Relative to a layer's gradient, and to the gradient of the whole model; looser for half precision.
+TOLERANCES = {torch.float64: (1e-8, 1e-12), torch.float32: (1e-3, 1e-5)}
+
+
+def distrust_sums(capture: Capture) -> None:
+    """Leave to the whole model every layer whose calls do not add up to its parameters' gradients."""
+    replays = [
+        replay(unit.module, call, wanted_by_id(capture, unit.parameters), 0, lenient=True)
+        for unit in capture.units
+        if unit.route != RERUN_MODEL
+        for call in unit.arrived()
+    ]
+    wrong = _mismatches(capture, replays)
+    for unit in capture.units:
+        if any(name in wrong for name in unit.parameters):
+            unit.give_up()
+
+
+def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay]) -> None:
+    """Raise if even the rerun of the whole model does not give these units' gradients."""
+    wrong = _mismatches(capture, replays)
+    for unit in units:
+        for name in unit.parameters:
+            if name in wrong:
+                raise InputError(
+                    f"`model`: what was captured of layer `{unit.name or type(unit.module).__name__}` does "
+                    f"not add up to the gradient of `{name}`: the loss must reach it only through the outputs of "
+                    "the model, and the forward pass must not be random."
+                )
+
+
+def distrust_layout(capture: Capture, m: int) -> bool:
+    """Leave to the whole model the layers whose first dimension turns out not to be the examples.
+
+    Only layers with a second dimension of the same length are in doubt; their first and last example are
+    compared with a rerun of the model. Where that is impossible the first dimension is believed.
+    """
+    doubtful = [
+        u for u in capture.units if u is not capture.root and u.norms is not None and _ambiguous(u, m)
+    ]
+    if not doubtful or m == 1:
+        return False
+    try:
+        replays = model_replays(capture, doubtful, m)
+    except InputError:
+        return False
+    ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
+    found = False
+    for unit in doubtful:
+        assert unit.norms is not None
+        for gradients, norm in zip(ends, (unit.norms[0], unit.norms[-1]), strict=True):
+            expected = sum(float(gradients[name].square().sum()) for name in unit.parameters)
+            if abs(expected - float(norm)) > 0.05 * expected + 1e-5 * float(unit.norms.max()):
+                unit.give_up()
+                found = True
+                break
+    return found
+
+
+def _ambiguous(unit: Unit, m: int) -> bool:
+    if isinstance(unit.module, (nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)):
+        return False
+    return any(
+        t.dim() > 1 and t.shape[0] == m and t.shape[1] == m
+        for call in unit.arrived()
+        for t in (*tensors_of((call.args, call.kwargs)), *(d for d in call.deltas if d is not None))
+    )
+
+
+def _mismatches(capture: Capture, replays: list[Replay]) -> set[str]:
+    """Parameters whose gradient the replays do not give, within rounding; compared by their sketches."""
+    implied: dict[str, Tensor] = {}
+    for r in replays:
+        for name, gradient in sum_of_gradients(r).items():
+            part = sketch(gradient)
+            implied[name] = implied[name] + part if name in implied else part
+    whole = sum(norm**2 for _, norm in capture.sketches.values()) ** 0.5
+    wrong = set()
+    for name, (expected, norm) in capture.sketches.items():
+        if name not in implied:
+            wrong.update([name] if norm > 0 else [])
+            continue
+        relative, absolute = TOLERANCES.get(expected.dtype, (0.05, 0.01))
+        difference = float((implied[name] - expected).norm())
+        # A gradient that is not finite is reported elsewhere, with its example.
+        if math.isfinite(whole) and difference > relative * float(expected.norm()) + absolute * whole:
+            wrong.add(name)
+    return wrong

@@ -1,0 +1,216 @@
+"""The meter: coherence of the batches of an ordinary training loop."""
+
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rote.errors import InputError
+from rote.gradients._capture import Capture
+from rote.gradients._finite import check_finite
+from rote.gradients._record import Coherence, Statistics, single_step
+from rote.gradients._settle import settle
+from rote.gradients._sums import GradientSum, squared_norm
+
+
+def watch(
+    model: nn.Module, *, accumulate: bool = False, reduction: Literal["mean", "sum"] = "mean"
+) -> "Meter":
+    """Watch a model's ordinary training loop: per-example statistics from the backward pass it makes anyway.
+
+    Nothing about the model, its loss or its gradients changes. Call ``meter.update()`` after each
+    ``loss.backward()`` and before the optimizer's step.
+
+    Args:
+        model: Any module called as a whole, inputs and outputs with the examples in their first dimension.
+        accumulate: How several updates are joined. ``False``: each batch stands for itself, at the weights it
+            met, and ``compute()`` pools the batches: ``Σ_t ‖S_t‖²`` over ``Σ_t m_t Q_t``. ``True``: all
+            examples since the last ``reset()`` are one sample; right only while the weights do not move,
+            and it takes one float64 copy of the parameters.
+        reduction: Whether the loss is the mean or the sum over the batch. The ratios do not depend on it;
+            ``squared_norms`` are of the gradients of single examples' losses.
+
+    Returns:
+        The meter; also a context manager that removes its hooks at the end.
+
+    Raises:
+        InputError: If nothing in the model can be trained. BatchNorm in training mode couples the examples
+            and is refused at the forward pass, with the remedies named.
+
+    Example:
+        >>> model = nn.Linear(2, 1, bias=False)
+        >>> with watch(model) as meter:
+        ...     model(torch.tensor([[1.0, 0.0], [0.0, 1.0]])).mean().backward()
+        ...     meter.update()
+        ...     meter.compute().m_coherence
+        1.0
+    """
+    return Meter(model, accumulate=accumulate, reduction=reduction)
+
+
+class Meter:
+    """Statistics of a watched model; made by :func:`watch`.
+
+    Attributes:
+        statistics: Additive sums over the batches since the last reset; ``None`` before the first, and with
+            ``accumulate``.
+    """
+
+    def __init__(self, model: nn.Module, *, accumulate: bool, reduction: Literal["mean", "sum"]) -> None:
+        if reduction not in ("mean", "sum"):
+            raise InputError(f"`reduction` must be 'mean' or 'sum', as the loss has it. Got {reduction!r}.")
+        self.statistics: Statistics | None = None
+        self._last: Statistics | None = None
+        self._reduction = reduction
+        self._squared: dict[str, Tensor] = {}
+        self._gradients: dict[str, Tensor] = {}
+        self._repeated: str | None = None
+        self._sum = GradientSum() if accumulate else None
+        self._norms: list[NDArray[np.float64]] = []
+        self._capture = Capture(model, self._on_gradient)
+        self._capture.keep = True
+        self._names = tuple(self._capture.layer_names())
+        self._owners = self._capture.owners()
+
+    def update(self) -> None:
+        """Close this batch: call it after ``loss.backward()`` and before the optimizer's step.
+
+        Raises:
+            InputError: If no backward pass came, or two did; if a gradient is not finite (the layer and the
+                example are named); or if a layer's examples cannot be told apart. The batch is then
+                left out and the next one starts afresh.
+        """
+        capture = self._capture
+        try:
+            self._refuse_wrong_calls()
+            norms = settle(capture, self._squared)
+            m = len(norms[0])
+            scale = float(m) if self._reduction == "mean" else 1.0
+            matrix = torch.stack(norms).cpu().numpy().astype(np.float64) * scale**2
+            q = matrix.sum(1)
+            if not np.isfinite(q.sum()):
+                check_finite(norms, self._names, torch.arange(m))
+            self._last = single_step(self._names, self._layer_squares() * scale**2, q, matrix.sum(0))
+            if self._sum is None:
+                self.statistics = self._last if self.statistics is None else self.statistics + self._last
+            else:
+                self._sum.scale = scale
+                for name, gradient in self._gradients.items():
+                    self._sum.add(name, gradient)
+                self._norms.append(matrix)
+            capture.keep = False
+        finally:
+            self._forget()
+
+    def compute(self) -> Coherence:
+        """Coherence of everything since the last ``reset()``, joined as ``accumulate`` says.
+
+        Raises:
+            InputError: If there was no ``update()`` yet.
+        """
+        if self._sum is not None and self._norms:
+            matrix = np.concatenate(self._norms, axis=1)
+            s2 = np.zeros(len(self._names))
+            for name, index in self._owners.items():
+                s2[index] += self._sum.squared(name)
+            return single_step(self._names, s2, matrix.sum(1), matrix.sum(0)).coherence()
+        if self.statistics is None:
+            raise InputError(
+                "`compute()` needs at least one batch. Got none: call update() after loss.backward()."
+            )
+        return self.statistics.coherence()
+
+    @property
+    def last(self) -> Coherence:
+        """Coherence of the last batch alone, at the weights it met, with each example's squared norm."""
+        if self._last is None:
+            raise InputError(
+                "`last` needs at least one batch. Got none: call update() after loss.backward()."
+            )
+        return self._last.coherence()
+
+    @property
+    def coverage(self) -> dict[str, str]:
+        """By layer, which way its norms are taken; final after the first update.
+
+        ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``: closed form. ``"rerun per example"``:
+        the layer is run again under ``torch.func``. ``"whole model rerun per example"``: so is the model, because
+        the layer's parameters are used outside it or its examples are not in the first dimension.
+        ``"frozen"``: nothing to measure.
+        """
+        counted = (unit for unit in self._capture.units if unit.counted)
+        routes = {name: unit.route for name, unit in zip(self._names, counted, strict=True)}
+        for name in self._capture.frozen:
+            owner = name.rpartition(".")[0] or type(self._capture.model).__name__
+            routes.setdefault(owner, "frozen")
+        return routes
+
+    def check(self) -> None:
+        """Ask for the self-check, made on the first batch, to be made on the next one again."""
+        self._capture.keep = True
+
+    def reset(self) -> None:
+        """Forget all batches; go on watching."""
+        self.statistics = self._last = None
+        self._norms.clear()
+        if self._sum is not None:
+            self._sum = GradientSum()
+        self._forget()
+
+    def close(self) -> None:
+        """Remove every hook from the model; what was measured stays readable."""
+        self._capture.close()
+        self._forget()
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _on_gradient(self, name: str, gradient: Tensor) -> None:
+        if name in self._squared:
+            self._repeated = self._repeated or name
+        self._squared[name] = squared_norm(gradient)
+        if self._sum is not None:
+            self._gradients[name] = gradient.detach()
+
+    def _layer_squares(self) -> NDArray[np.float64]:
+        """``‖S‖²`` per layer of this backward pass."""
+        values = torch.stack(list(self._squared.values())).tolist()
+        s2 = np.zeros(len(self._names))
+        for name, value in zip(self._squared, values, strict=True):
+            s2[self._owners[name]] += value
+        return s2
+
+    def _refuse_wrong_calls(self) -> None:
+        thawed = next((name for name, p in self._capture.frozen.items() if p.requires_grad), None)
+        if thawed is not None:
+            raise InputError(
+                f"`model`: parameter `{thawed}` was frozen when watch(model) was called and is not now: "
+                "close the meter and watch the model again."
+            )
+        if not self._squared:
+            why = (
+                "a forward pass but no backward pass"
+                if any(unit.calls for unit in (self._capture.root, *self._capture.units))
+                else "neither a forward nor a backward pass of the watched model"
+            )
+            raise InputError(f"`update()` must follow loss.backward(). Got {why} since the last update().")
+        where = self._repeated or self._capture.twice
+        if where is not None:
+            raise InputError(
+                f"`update()` must come after every backward pass. Got two backward passes through `{where}` "
+                "since the last update(): add the losses up and call backward() once, or call update() after each."
+            )
+
+    def _forget(self) -> None:
+        self._squared.clear()
+        self._gradients.clear()
+        self._repeated = None
+        self._capture.clear()

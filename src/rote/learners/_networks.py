@@ -1,0 +1,134 @@
+"""Reference networks: small, without batch normalisation, so that every example has a gradient of its own.
+
+All of them take the raw batch ``[b, …]`` of a dataset and return logits ``[b, classes]``. Weights come from
+torch's global random state: seed it first.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+from torch import Tensor, nn
+
+
+def mlp(shape: Sequence[int], classes: int, *, hidden: Sequence[int] = (256, 256, 256)) -> nn.Sequential:
+    """Fully connected network with ReLUs on the flattened example.
+
+    The default widths are those of the winsorized-gradient experiments of Chatterjee (ICLR 2020, §3).
+
+    Args:
+        shape: Shape of one example, for example ``(1, 28, 28)``.
+        classes: Number of outputs.
+        hidden: Width of each hidden layer, from the input on.
+
+    Returns:
+        A module from ``[b, *shape]`` to ``[b, classes]``.
+
+    Example:
+        >>> [tuple(p.shape) for p in mlp((1, 8, 8), 10, hidden=(16,)).parameters()]
+        [(16, 64), (16,), (10, 16), (10,)]
+    """
+    widths = [prod(shape), *hidden]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+
+
+def cnn(shape: Sequence[int], classes: int, *, channels: Sequence[int] = (16, 32, 64)) -> nn.Sequential:
+    """Small convolutional network: 3×3 convolutions with ReLUs, halved after each but the last, then one hidden layer.
+
+    Args:
+        shape: Shape ``(c, h, w)`` of one image, h and w at least ``2 ** (len(channels) - 1)``.
+        classes: Number of outputs.
+        channels: Channels after each convolution.
+
+    Returns:
+        A module from ``[b, c, h, w]`` to ``[b, classes]``.
+
+    Raises:
+        ValueError: If ``shape`` is not that of an image, or the image is too small.
+
+    Example:
+        >>> cnn((3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    height, width = _image_size(shape, smallest=2 ** (len(channels) - 1))
+    layers: list[nn.Module] = []
+    for i, (c_in, c_out) in enumerate(zip([shape[0], *channels], channels, strict=False)):
+        layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU()]
+        if i < len(channels) - 1:
+            layers.append(nn.MaxPool2d(2))
+            height, width = height // 2, width // 2
+    features = channels[-1] * height * width
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, classes))
+
+
+class _Block(nn.Module):
+    """Two 3×3 convolutions with group normalisation and a shortcut (He et al. 2016, Fig. 2)."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(c_in, c_out, 3, stride=stride, padding=1, bias=False),
+            _norm(c_out),
+            nn.ReLU(),
+            nn.Conv2d(c_out, c_out, 3, padding=1, bias=False),
+            _norm(c_out),
+        )
+        same = stride == 1 and c_in == c_out
+        self.shortcut: nn.Module = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride=stride, bias=False), _norm(c_out))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.body(x) + self.shortcut(x)).relu()
+
+
+def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Sequential:
+    """ResNet-18 for small images (3×3 stem, no max-pooling), with group instead of batch normalisation.
+
+    Batch normalisation couples the examples of a batch, so none has a gradient of its own; group
+    normalisation (Wu & He 2018) does not.
+
+    Args:
+        shape: Shape ``(c, h, w)`` of one image, h and w at least 8.
+        classes: Number of outputs.
+        width: Channels of the first stage; the four stages have 1, 2, 4 and 8 times as many.
+
+    Returns:
+        A module from ``[b, c, h, w]`` to ``[b, classes]``.
+
+    Raises:
+        ValueError: If ``shape`` is not that of an image, or the image is too small.
+
+    Example:
+        >>> resnet18((1, 8, 8), 3, width=8)(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 3])
+    """
+    _image_size(shape, smallest=8)
+    stem = [nn.Conv2d(shape[0], width, 3, padding=1, bias=False), _norm(width), nn.ReLU()]
+    blocks: list[nn.Module] = []
+    c_in = width
+    for stage in range(4):
+        c_out = width * 2**stage
+        blocks += [_Block(c_in, c_out, stride=1 if stage == 0 else 2), _Block(c_out, c_out, stride=1)]
+        c_in = c_out
+    return nn.Sequential(
+        *stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes)
+    )
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(min(8, channels), channels)
+
+
+def _image_size(shape: Sequence[int], *, smallest: int) -> tuple[int, int]:
+    """Height and width, or a sentence that says why there are none."""
+    if len(shape) != 3 or min(shape[1:]) < smallest:
+        raise ValueError(
+            f"`shape` must be that of an image (c, h, w) with h and w at least {smallest}. "
+            f"Got {tuple(shape)}; for other examples use `mlp`."
+        )
+    return shape[1], shape[2]

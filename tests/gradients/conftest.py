@@ -1,0 +1,48 @@
+"""Oracles on the path, one thread, float64, fixed seed."""
+
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+ORACLES = Path(__file__).parents[1] / "oracles"
+
+
+def load_oracle(name):
+    """The module tests/oracles/<name>.py under a name of its own."""
+    full = f"oracle_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, ORACLES / f"{name}.py")
+        sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full])
+    return sys.modules[full]
+
+
+load_oracle("gradients")
+load_oracle("awkward_models")
+
+
+@pytest.fixture(autouse=True)
+def exact_and_repeatable():
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(dtype)
+    torch.set_num_threads(threads)
+
+
+def warm():
+    """Load what torch loads on the first use of torch.func, so that no test pays for it."""
+    model, x = torch.nn.Linear(1, 1), torch.ones(2, 1)
+    torch.func.vmap(torch.func.grad(lambda w: (w * x).sum()))(torch.ones(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.func.jvp(model, (x,), (x,))
+
+
+warm()
