@@ -51,5 +51,5 @@ bench: $(STAMP)  ## measure speed and memory, side by side with peers
 
 clean:  ## remove what can be made again (.venv too)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	git clean -fdXq src/rote/_native
+	-git clean -fdXq src/rote/_native
 	find src tests -name __pycache__ -prune -exec rm -rf {} +

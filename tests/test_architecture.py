@@ -166,7 +166,7 @@ def test_importing_rote_imports_nothing_heavy(environment):
 @pytest.mark.parametrize("name", ["audit", "watch"])
 def test_functions_at_the_top_stay_functions(name):
     """Importing the room ``rote.audit`` must not hide the function of that name, nor the other way round."""
-    home = importlib.import_module({"audit": "rote.audit", "watch": "rote.gradients"}[name])
+    home = importlib.import_module({"audit": "rote._audit", "watch": "rote.gradients"}[name])
     assert isinstance(home, ModuleType)
     setattr(rote, name, home)  # what the import system does when a room is loaded
     function = getattr(rote, name)

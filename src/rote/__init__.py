@@ -15,13 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rote.audit import audit
+    from rote._audit import audit
     from rote.gradients import watch
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "audit", "data", "gradients", "learners", "report", "runs", "watch"]
 
-_FUNCTIONS = {"audit": "rote.audit", "watch": "rote.gradients"}
+_FUNCTIONS = {"audit": "rote._audit", "watch": "rote.gradients"}
 
 
 def __getattr__(name: str) -> object:

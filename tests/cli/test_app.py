@@ -131,6 +131,12 @@ def test_a_reader_that_leaves_is_no_error(environment):
     assert writer.returncode == 141
 
 
+def test_any_name_can_be_printed(environment):
+    code = "import sys, rote.cli._app as a; a.app = lambda *_, **__: print('caf\\u00e9 \\udce9'); a.main([])"
+    done = in_a_process(env=environment | {"PYTHONIOENCODING": "ascii"}, code=code)
+    assert (done.stdout, done.stderr) == ("caf\\xe9 \\udce9\n", "")
+
+
 def test_python_dash_m(environment):
     done = subprocess.run(
         [sys.executable, "-m", "rote", "--version"],

@@ -314,3 +314,25 @@ def test_a_probe_of_a_watched_model_does_not_disturb_the_meter():
         loss.backward()
         meter.update()
     assert meter.last.alpha == pytest.approx(probe.alpha, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make", [small, lambda: nn.Sequential(nn.Linear(4, 6), nn.PReLU(6), nn.Linear(6, 3))]
+)
+def test_autocast_in_bfloat16_agrees_to_its_precision(make):
+    model, (x, y) = make().float(), batch(20)
+    with watch(model) as meter:
+        for _ in range(2):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                outputs = model(x.float())
+            LOSS(outputs, y).backward()
+            meter.update()
+    exact = coherence(model, LOSS, (x.float(), y))
+    assert meter.last.alpha == pytest.approx(exact.alpha, rel=0.05)
+    assert meter.coverage["0"] == "linear"
+
+
+def test_a_model_in_bfloat16_is_summed_in_more():
+    model, (x, y) = small().bfloat16(), batch(20)
+    got = coherence(model, LOSS, (x.bfloat16(), y))
+    assert got.alpha == pytest.approx(coherence(model.double(), LOSS, (x, y)).alpha, rel=0.1)

@@ -42,7 +42,7 @@ def gradient_matrix_paused(meter, model, loss, x, y):
 
 
 def coherence_of(G):
-    """α, m-coherence and unbiased α of the rows of ``G`` from their Gram matrix: ``1ᵀK1/(m tr K)`` and so on."""
+    """α, m-coherence and unbiased α of the rows of ``G`` from their Gram matrix ``K``."""
     K = G @ G.T
     m, total, trace = len(G), K.sum().item(), K.trace().item()
     return total / (m * trace), total / trace, (total - trace) / ((m - 1) * trace)

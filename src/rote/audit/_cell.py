@@ -1,7 +1,8 @@
 """One cell of an audit: one network trained from start to end, watched, and resumable after any epoch."""
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rote.audit._neighbours import class_distances, representation
 from rote.audit._plan import Factory, Plan, build, log_steps
 from rote.audit._track import Track
 from rote.gradients import coherence, support
@@ -29,14 +31,16 @@ class Cell:
         y: Labels it is given, shape ``[m]``.
         learn: Indices of the examples it learns from, shape ``[n]``; the others are held out.
         seed: Of initial weights and order.
-        coherence: Whether to measure coherence on the probe and support.
+        coherence: Whether to measure coherence on the probe, at log-spaced steps.
+        support: Whether to measure every example's support, after epochs 1, 2, 4, 8, … and the last.
     """
 
     name: str
     y: NDArray[np.int64]
     learn: NDArray[np.int64]
     seed: int
-    coherence: bool
+    coherence: bool = False
+    support: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +83,10 @@ def train_cell(cell: Cell, material: Material, factory: Factory, plan: Plan, fol
     """
     torch.set_num_threads(threads)
     run = RunFolder.join(folder)
-    if not run.has(f"{cell.name}/track"):
-        _Training(cell, material, factory, plan, run).finish()
+    # A worker that outlived its killed parent may still be here: it holds the cell until it notices.
+    with run.hold(f"{cell.name}/cell"):
+        if not run.has(f"{cell.name}/track"):
+            _Training(cell, material, factory, plan, run).finish()
     return cell.name
 
 
@@ -91,6 +97,7 @@ class _Training:
         self.cell, self.plan, self.run = cell, plan, run
         self.x = standardised(material.x, material.x, cell.learn).to(material.device)
         self.test_x = standardised(material.test_x, material.x, cell.learn).to(material.device)
+        self.classes = material.classes
         self.y, self.test_y, self.true_y = cell.y, material.test_y, material.true_y
         self.learn = torch.from_numpy(cell.learn).to(material.device)
         self.labels = torch.from_numpy(cell.y).to(material.device)
@@ -110,8 +117,11 @@ class _Training:
         """Train what is left and save the record."""
         saved, began = time.monotonic(), time.monotonic()
         epochs = self.plan.recipe.epochs
+        parent = os.getppid()
         while self.progress.epoch < epochs:
             self._epoch()
+            if os.getppid() != parent:
+                raise SystemExit("the process that started this one is gone")
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and self.progress.epoch < epochs:
                 self._checkpoint()
                 saved = time.monotonic()
@@ -124,6 +134,7 @@ class _Training:
         held_out = np.ones(len(self.y), bool)
         held_out[self.cell.learn] = False
         arrays["held_out"] = held_out
+        arrays["representation_distance"] = self._representation_distance(held_out)
         self.run.append("clock", {"cell": self.cell.name, "seconds": time.monotonic() - began})
         self.run.save(f"{self.cell.name}/track", {"epochs": epochs, "steps": self.progress.step}, arrays)
         self.run.discard(f"{self.cell.name}/checkpoint")
@@ -147,7 +158,7 @@ class _Training:
         right = self.track.look(said, self.y, epoch=epoch)
         test_said = logits(self.model, self.test_x)
         self.run.append(f"{self.cell.name}/curve", self._curve(right, said, test_said))
-        if self.cell.coherence and epoch in log_steps(self.plan.recipe.epochs)[1:]:
+        if self.cell.support and (epoch & (epoch - 1) == 0 or epoch == self.plan.recipe.epochs):
             self._support()
 
     def _curve(self, right: NDArray[np.bool_], said: Tensor, test_said: Tensor) -> dict[str, float]:
@@ -176,13 +187,25 @@ class _Training:
         found = coherence(
             self.model, nn.CrossEntropyLoss(), (self.x[self.probe], self.labels[self.probe])
         )
-        self.run.append(f"{self.cell.name}/coherence", {"step": step, **found.to_dict()})
+        record = {k: v for k, v in found.to_dict().items() if k not in ("squared_norms", "note")}
+        self.run.append(f"{self.cell.name}/coherence", {"step": step, **record})
 
     def _support(self) -> None:
         found = support(self.model, nn.CrossEntropyLoss(), (self.x[self.learn], self.labels[self.learn]))
         self.support_sum[0, self.cell.learn] += found.whole
         self.support_sum[1, self.cell.learn] += found.same_label
         self.support_looks += 1
+
+    def _representation_distance(self, held_out: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Distances of held-out examples to the classes of learned ones, as the network represents them."""
+        found = np.zeros((len(self.y), self.classes), np.float32)
+        inside = representation(self.model, self.x)
+        found[held_out] = class_distances(
+            inside[held_out],
+            inside[~held_out],
+            np.eye(self.classes, dtype=np.float32)[self.y[~held_out]],
+        )
+        return found
 
     def _checkpoint(self) -> None:
         arrays: dict[str, NDArray[Any]] = {f"track.{k}": v for k, v in self.track.arrays().items()}
@@ -257,7 +280,3 @@ def _mean(right: NDArray[np.bool_]) -> float:
 
 def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
     return ((k.removeprefix(prefix), v) for k, v in arrays.items() if k.startswith(prefix))
-
-
-OnProgress = Callable[[int, str], None]
-"""``on_progress(epochs_done, text)``."""

@@ -1,5 +1,6 @@
 """The table of commands, and what becomes of their errors."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -44,6 +45,9 @@ def main(tokens: Sequence[str] | None = None) -> int:
         0
     """
     words = list(sys.argv[1:] if tokens is None else tokens)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever a file or a class is called can be printed
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()

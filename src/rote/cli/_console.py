@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 Step = Callable[..., None]
-"""``step(done, text="")``: tells a progress display how far the work is, and what it does."""
+"""``step(done, text="", total=None)``: tells a progress display how far the work is, and what it does."""
 
 
 def say(text: str) -> None:
@@ -158,7 +158,8 @@ def progress(
         to: Where to; stderr unless told.
 
     Yields:
-        ``step(done, text="")``, to be called with the number of steps done so far.
+        ``step(done, text="", total=None)``, to be called with the number of steps done so far, and with how
+        many there are where that was not known at the start.
 
     Example:
         >>> with progress("training", total=3, to=sys.stdout) as step:
@@ -182,8 +183,9 @@ def _lines(what: str, pace: Pace, stream: TextIO, every: float) -> Iterator[Step
         shown = pace.done
         print(f"{what}  {pace.words()}{'  ' + text if text else ''}", file=stream, flush=True)
 
-    def step(done: int, text: str = "") -> None:
+    def step(done: int, text: str = "", total: int | None = None) -> None:
         nonlocal printed, last
+        pace.total = total or pace.total
         pace.to(done)
         last = text
         if pace._last - printed >= every:
@@ -211,8 +213,9 @@ def _bar(what: str, pace: Pace, stream: TextIO, every: float) -> Iterator[Step]:
     with Progress(*columns, console=Console(file=stream), transient=False) as live:
         task = live.add_task(what, total=pace.total, completed=pace.done, pace=pace.words(), text="")
 
-        def step(done: int, text: str = "") -> None:
+        def step(done: int, text: str = "", total: int | None = None) -> None:
+            pace.total = total or pace.total
             pace.to(done)
-            live.update(task, completed=done, pace=pace.words(), text=text)
+            live.update(task, total=pace.total, completed=done, pace=pace.words(), text=text)
 
         yield step

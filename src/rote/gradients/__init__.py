@@ -1,4 +1,30 @@
-"""Per-example gradient statistics."""
+"""Do the examples help each other? Statistics of per-example gradients, from the backward pass at hand.
+
+Each example has a gradient ``g_i`` of its own loss. With their sum ``S`` and ``Q = Σ ‖g_i‖²`` over ``m``
+examples, coherence is ``α = ‖S‖²/(mQ)``: 1 where all pull the same way, ``1/m`` where each is fitted alone, 0
+where they cancel. ``m-coherence``, ``‖S‖²/Q``, counts how many examples a step on one of them helps
+(Chatterjee & Zielinski 2020, arXiv 2008.01217). Nothing here ever holds examples × parameters.
+
+Watch an ordinary training loop:
+
+>>> import torch
+>>> from torch import nn
+>>> _ = torch.manual_seed(0)
+>>> model, x, y = nn.Linear(4, 2), torch.randn(8, 4), torch.tensor([0, 1] * 4)
+>>> meter = watch(model)
+>>> nn.functional.cross_entropy(model(x), y).backward()
+>>> meter.update()
+>>> sorted(meter.compute().layers), meter.coverage
+(['Linear'], {'Linear': 'linear'})
+>>> meter.close()
+
+Measure a fixed sample, and ask of each example how much the others help it:
+
+>>> coherence(model, nn.CrossEntropyLoss(), (x, y)).m
+8
+>>> support(model, nn.CrossEntropyLoss(), (x, y)).same_label.shape
+(8,)
+"""
 
 from rote.gradients._meter import Meter, watch
 from rote.gradients._probe import coherence

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rote.errors import InputError
 from rote.gradients._rules import Rule, coupling, rule_for, wanted_dims
-from rote.gradients._sums import sketch, squared_norm
+from rote.gradients._sums import full_precision, sketch, squared_norm
 from rote.gradients._tree import detached, tensors_of
 
 RERUN_LAYER = "rerun per example"
@@ -208,9 +208,10 @@ def _refusal(name: str, watched: nn.Module, capture: Capture) -> Callable[..., N
         why = coupling(module)
         if why and module is watched and torch.is_grad_enabled() and not capture.paused:
             raise InputError(
-                f"`model`: layer `{name or type(module).__name__}` ({type(module).__name__}) {why}, so single "
-                "examples have no gradient of their own: call model.eval() before the forward pass, replace the layer "
-                "(nn.GroupNorm instead of BatchNorm), or compare the gradients of microbatches instead."
+                f"`model`: layer `{name or type(module).__name__}` ({type(module).__name__}) {why}, so "
+                "single examples have no gradient of their own: call model.eval() before the forward pass, "
+                "replace the layer (nn.GroupNorm instead of BatchNorm), or compare the gradients of "
+                "microbatches instead."
             )
 
     return hook
@@ -230,8 +231,7 @@ def _closed_form_hook(capture: Capture, unit: Unit) -> Callable[..., None]:
         if not fewest <= x.dim() <= most:
             unit.give_up()
             return
-        x = x.detach()
-        call = Call((x,), {}, [None])
+        call = Call((x.detach(),), {}, [None])
         unit.calls.append(call)
         shape = output.shape
 
@@ -245,9 +245,9 @@ def _closed_form_hook(capture: Capture, unit: Unit) -> Callable[..., None]:
                 delta = delta.reshape(shape)
             call.deltas[0] = delta
             if len(unit.calls) == 1 and unit.norms is None and unit.rule is not None:
-                unit.norms = unit.rule(module, x, delta)
+                unit.norms = unit.rule(module, *full_precision(call.args[0], delta))
                 if not capture.keep:
-                    call.args, call.deltas[0] = (), delta[:0]
+                    call.args, call.deltas[0] = (), delta.new_empty(0)  # a view would keep all of δ
 
         # A layer on [m, T, d] returns a view; an in-place operation after it leaves only the base's node.
         base = output._base

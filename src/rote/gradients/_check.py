@@ -15,6 +15,7 @@ from rote.errors import InputError
 from rote.gradients._capture import RERUN_MODEL, Capture, Unit
 from rote.gradients._rerun import (
     Replay,
+    mixed_precision,
     model_replays,
     per_example_gradients,
     replay,
@@ -26,6 +27,7 @@ from rote.gradients._tree import tensors_of
 
 #: Relative to a layer's gradient, and to the gradient of the whole model; looser for half precision.
 TOLERANCES = {torch.float64: (1e-8, 1e-12), torch.float32: (1e-3, 1e-5)}
+HALF = (0.05, 0.01)
 
 
 def distrust_sums(capture: Capture) -> None:
@@ -49,9 +51,10 @@ def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay])
         for name in unit.parameters:
             if name in wrong:
                 raise InputError(
-                    f"`model`: what was captured of layer `{unit.name or type(unit.module).__name__}` does "
-                    f"not add up to the gradient of `{name}`: the loss must reach it only through the outputs of "
-                    "the model, and the forward pass must not be random."
+                    "`model`: what was captured of layer "
+                    f"`{unit.name or type(unit.module).__name__}` does not add up to the gradient of "
+                    f"`{name}`: the loss must reach it only through the outputs of the model, and the "
+                    "forward pass must not be random."
                 )
 
 
@@ -93,20 +96,30 @@ def _ambiguous(unit: Unit, m: int) -> bool:
     )
 
 
+def _sketches(r: Replay) -> dict[str, Tensor]:
+    """Sketches of the gradients that a replay gives; for a Linear without forming its gradient."""
+    if type(r.module) is not nn.Linear or mixed_precision(r) is not None:
+        return {name: sketch(gradient) for name, gradient in sum_of_gradients(r).items()}
+    (x, *_), delta = tensors_of((r.args, r.kwargs)), r.deltas[0]
+    x, delta = x.reshape(-1, x.shape[-1]), delta.reshape(-1, delta.shape[-1])
+    values = {"weight": delta.t() @ sketch(x), "bias": delta.sum(0)}
+    return {name: values[local] for name, local in r.local.items()}
+
+
 def _mismatches(capture: Capture, replays: list[Replay]) -> set[str]:
     """Parameters whose gradient the replays do not give, within rounding; compared by their sketches."""
     implied: dict[str, Tensor] = {}
     for r in replays:
-        for name, gradient in sum_of_gradients(r).items():
-            part = sketch(gradient)
+        for name, part in _sketches(r).items():
             implied[name] = implied[name] + part if name in implied else part
     whole = sum(norm**2 for _, norm in capture.sketches.values()) ** 0.5
     wrong = set()
+    half = any(mixed_precision(r) is not None for r in replays)
     for name, (expected, norm) in capture.sketches.items():
         if name not in implied:
             wrong.update([name] if norm > 0 else [])
             continue
-        relative, absolute = TOLERANCES.get(expected.dtype, (0.05, 0.01))
+        relative, absolute = TOLERANCES.get(expected.dtype, HALF) if not half else HALF
         difference = float((implied[name] - expected).norm())
         # A gradient that is not finite is reported elsewhere, with its example.
         if math.isfinite(whole) and difference > relative * float(expected.norm()) + absolute * whole:

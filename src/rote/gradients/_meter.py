@@ -1,5 +1,6 @@
 """The meter: coherence of the batches of an ordinary training loop."""
 
+import math
 from types import TracebackType
 from typing import Literal
 
@@ -14,6 +15,11 @@ from rote.gradients._finite import check_finite
 from rote.gradients._record import Coherence, Statistics, single_step
 from rote.gradients._settle import settle
 from rote.gradients._sums import GradientSum, squared_norm
+
+#: Norms ``[L, m]``, names and squared gradients of the parameters reached, and the factor of both.
+Step = tuple[Tensor, tuple[str, ...], list[float], float]
+KEPT_STEPS = 64
+NO_BATCH = "`{}` needs at least one batch. Got none: call update() after loss.backward()."
 
 
 def watch(
@@ -52,24 +58,19 @@ def watch(
 
 
 class Meter:
-    """Statistics of a watched model; made by :func:`watch`.
-
-    Attributes:
-        statistics: Additive sums over the batches since the last reset; ``None`` before the first, and with
-            ``accumulate``.
-    """
+    """Statistics of a watched model; made by :func:`watch`."""
 
     def __init__(self, model: nn.Module, *, accumulate: bool, reduction: Literal["mean", "sum"]) -> None:
         if reduction not in ("mean", "sum"):
             raise InputError(f"`reduction` must be 'mean' or 'sum', as the loss has it. Got {reduction!r}.")
-        self.statistics: Statistics | None = None
+        self._folded: Statistics | None = None
         self._last: Statistics | None = None
         self._reduction = reduction
         self._squared: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
         self._repeated: str | None = None
         self._sum = GradientSum() if accumulate else None
-        self._norms: list[NDArray[np.float64]] = []
+        self._steps: list[Step] = []
         self._capture = Capture(model, self._on_gradient)
         self._capture.keep = True
         self._names = tuple(self._capture.layer_names())
@@ -87,20 +88,17 @@ class Meter:
         try:
             self._refuse_wrong_calls()
             norms = settle(capture, self._squared)
-            m = len(norms[0])
-            scale = float(m) if self._reduction == "mean" else 1.0
-            matrix = torch.stack(norms).cpu().numpy().astype(np.float64) * scale**2
-            q = matrix.sum(1)
-            if not np.isfinite(q.sum()):
-                check_finite(norms, self._names, torch.arange(m))
-            self._last = single_step(self._names, self._layer_squares() * scale**2, q, matrix.sum(0))
-            if self._sum is None:
-                self.statistics = self._last if self.statistics is None else self.statistics + self._last
-            else:
+            squares = torch.stack(list(self._squared.values())).tolist()
+            if not math.isfinite(sum(squares)):
+                check_finite(norms, self._names, torch.arange(len(norms[0])))
+            scale = float(len(norms[0])) if self._reduction == "mean" else 1.0
+            if self._sum is not None:
                 self._sum.scale = scale
                 for name, gradient in self._gradients.items():
                     self._sum.add(name, gradient)
-                self._norms.append(matrix)
+            self._steps.append((torch.stack(norms), tuple(self._squared), squares, scale**2))
+            if self._sum is None and len(self._steps) >= KEPT_STEPS:
+                self._fold()
             capture.keep = False
         finally:
             self._forget()
@@ -111,25 +109,31 @@ class Meter:
         Raises:
             InputError: If there was no ``update()`` yet.
         """
-        if self._sum is not None and self._norms:
-            matrix = np.concatenate(self._norms, axis=1)
+        if self._sum is not None and self._steps:
+            matrix = np.concatenate([_numpy(norms) * factor for norms, _, _, factor in self._steps], axis=1)
             s2 = np.zeros(len(self._names))
             for name, index in self._owners.items():
                 s2[index] += self._sum.squared(name)
             return single_step(self._names, s2, matrix.sum(1), matrix.sum(0)).coherence()
-        if self.statistics is None:
-            raise InputError(
-                "`compute()` needs at least one batch. Got none: call update() after loss.backward()."
-            )
-        return self.statistics.coherence()
+        statistics = self.statistics
+        if statistics is None:
+            raise InputError(NO_BATCH.format("compute()"))
+        return statistics.coherence()
+
+    @property
+    def statistics(self) -> Statistics | None:
+        """Additive sums over the batches since the last reset; ``None`` before the first."""
+        if self._sum is None:
+            self._fold()
+        return self._folded
 
     @property
     def last(self) -> Coherence:
         """Coherence of the last batch alone, at the weights it met, with each example's squared norm."""
+        if self._steps:
+            return self._statistics_of(self._steps[-1]).coherence()
         if self._last is None:
-            raise InputError(
-                "`last` needs at least one batch. Got none: call update() after loss.backward()."
-            )
+            raise InputError(NO_BATCH.format("last"))
         return self._last.coherence()
 
     @property
@@ -137,8 +141,8 @@ class Meter:
         """By layer, which way its norms are taken; final after the first update.
 
         ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``: closed form. ``"rerun per example"``:
-        the layer is run again under ``torch.func``. ``"whole model rerun per example"``: so is the model, because
-        the layer's parameters are used outside it or its examples are not in the first dimension.
+        the layer is run again under ``torch.func``. ``"whole model rerun per example"``: so is the model,
+        because the layer's parameters are used outside it or its examples are not in the first dimension.
         ``"frozen"``: nothing to measure.
         """
         counted = (unit for unit in self._capture.units if unit.counted)
@@ -154,8 +158,8 @@ class Meter:
 
     def reset(self) -> None:
         """Forget all batches; go on watching."""
-        self.statistics = self._last = None
-        self._norms.clear()
+        self._folded = self._last = None
+        self._steps.clear()
         if self._sum is not None:
             self._sum = GradientSum()
         self._forget()
@@ -180,13 +184,20 @@ class Meter:
         if self._sum is not None:
             self._gradients[name] = gradient.detach()
 
-    def _layer_squares(self) -> NDArray[np.float64]:
-        """``‖S‖²`` per layer of this backward pass."""
-        values = torch.stack(list(self._squared.values())).tolist()
+    def _fold(self) -> None:
+        """Add up the steps kept; done now and then, so that a step costs a few tensor operations only."""
+        for step in self._steps:
+            self._last = self._statistics_of(step)
+            self._folded = self._last if self._folded is None else self._folded + self._last
+        self._steps.clear()
+
+    def _statistics_of(self, step: Step) -> Statistics:
+        norms, names, squares, factor = step
+        matrix = _numpy(norms) * factor
         s2 = np.zeros(len(self._names))
-        for name, value in zip(self._squared, values, strict=True):
-            s2[self._owners[name]] += value
-        return s2
+        for name, square in zip(names, squares, strict=True):
+            s2[self._owners[name]] += square * factor
+        return single_step(self._names, s2, matrix.sum(1), matrix.sum(0))
 
     def _refuse_wrong_calls(self) -> None:
         thawed = next((name for name, p in self._capture.frozen.items() if p.requires_grad), None)
@@ -206,7 +217,8 @@ class Meter:
         if where is not None:
             raise InputError(
                 f"`update()` must come after every backward pass. Got two backward passes through `{where}` "
-                "since the last update(): add the losses up and call backward() once, or call update() after each."
+                "since the last update(): add the losses up and call backward() once, or call update() after "
+                "each."
             )
 
     def _forget(self) -> None:
@@ -214,3 +226,7 @@ class Meter:
         self._gradients.clear()
         self._repeated = None
         self._capture.clear()
+
+
+def _numpy(norms: Tensor) -> NDArray[np.float64]:
+    return norms.cpu().numpy().astype(np.float64)

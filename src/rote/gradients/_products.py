@@ -11,7 +11,8 @@ def row_norms(a: Tensor) -> Tensor:
         >>> row_norms(torch.tensor([[3.0, 4.0], [0.0, 1.0]]))
         tensor([25.,  1.])
     """
-    return torch.linalg.vector_norm(a, dim=1).square_() if a.shape[1] else a.new_zeros(len(a))
+    norms: Tensor = torch.linalg.vector_norm(a, dim=1)
+    return norms.square_()
 
 
 def product_norms(delta: Tensor, x: Tensor) -> Tensor:

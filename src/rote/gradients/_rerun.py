@@ -180,7 +180,7 @@ def _pullback(r: Replay, parameters: dict[str, Tensor]) -> Pull:
 
 def _autograd(r: Replay, parameters: dict[str, Tensor], *, whole: bool = False) -> Pull:
     def one(inputs: list[Tensor], deltas: list[Tensor]) -> dict[str, Tensor]:
-        leaves = {name: p.clone().requires_grad_() for name, p in parameters.items()}
+        leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
         with torch.enable_grad():
             outputs = _outputs(r, leaves, inputs, whole=whole)
         pulled = _with_batch(r, deltas, whole=whole)
@@ -208,9 +208,19 @@ def _outputs(
     args, kwargs = map_tensors((r.args, r.kwargs), place)
     local = {r.local[name]: p for name, p in parameters.items()}
     frozen = {n: p.detach() for n, p in r.module.named_parameters() if n not in local}
-    output = functional_call(r.module, {**frozen, **local}, args, kwargs)
+    half = mixed_precision(r)
+    with torch.autocast(r.deltas[0].device.type, dtype=half, enabled=half is not None):
+        output = functional_call(r.module, {**frozen, **local}, args, kwargs)
     tensors = tensors_of(output)
     return tuple(tensors[i] for i in r.positions)
+
+
+def mixed_precision(r: Replay) -> torch.dtype | None:
+    """The half precision that autocast ran this call in, if it did."""
+    if any(p.dtype in (torch.float16, torch.bfloat16) for p in r.module.parameters()):
+        return None
+    seen = [*tensors_of((r.args, r.kwargs)), *r.deltas]
+    return next((t.dtype for t in seen if t.dtype in (torch.float16, torch.bfloat16)), None)
 
 
 def _with_batch(r: Replay, deltas: list[Tensor], *, whole: bool = False) -> tuple[Tensor, ...]:

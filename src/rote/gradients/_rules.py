@@ -80,7 +80,7 @@ def trainable(module: nn.Module, name: str) -> bool:
 
 
 def _linear(module: nn.Module, x: Tensor, delta: Tensor) -> Tensor:
-    """``‖δᵀx‖² + ‖Σ_t δ_t‖²`` → ``[m]``; one position: ``‖δ‖²(‖x‖²+1)`` (Goodfellow 2015, arXiv 1510.01799)."""
+    """``‖δᵀx‖² + ‖Σ_t δ_t‖²`` → ``[m]``; one position: ``‖δ‖²(‖x‖²+1)`` (Goodfellow, arXiv 1510.01799)."""
     weight, bias = trainable(module, "weight"), trainable(module, "bias")
     if x.dim() == 2:
         d2 = row_norms(delta)

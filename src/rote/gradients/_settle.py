@@ -8,6 +8,7 @@ from torch import Tensor
 from rote.errors import InputError
 from rote.gradients._capture import RERUN_LAYER, RERUN_MODEL, Capture, Unit
 from rote.gradients._check import check_model_sums, distrust_layout, distrust_sums
+from rote.gradients._products import row_norms
 from rote.gradients._rerun import (
     NotPerExampleError,
     Replay,
@@ -17,6 +18,7 @@ from rote.gradients._rerun import (
     replay,
     wanted_by_id,
 )
+from rote.gradients._sums import full_precision
 from rote.gradients._tree import tensors_of
 
 
@@ -68,11 +70,13 @@ def _settle_units(capture: Capture, reached: Collection[str], m: int) -> None:
         if unit.norms is not None and len(unit.calls) == 1 and len(unit.norms) == m:
             continue
         if not any(name in reached for name in unit.parameters):
-            unit.norms = torch.zeros(m, device=capture.parameters[unit.parameters[0]].device)
+            own = capture.parameters[unit.parameters[0]]
+            (unit.norms,) = full_precision(own.new_zeros(m))
         elif unit.rule is not None:
             arrived = unit.arrived()
             if unit.norms is None and len(arrived) == 1 and arrived[0].deltas[0] is not None:
-                unit.norms = unit.rule(unit.module, arrived[0].args[0], arrived[0].deltas[0])
+                seen = full_precision(arrived[0].args[0], arrived[0].deltas[0])
+                unit.norms = unit.rule(unit.module, *seen)
             if len(arrived) > 1:
                 layers.append(unit)
             elif unit.norms is None or len(unit.norms) != m:
@@ -90,7 +94,7 @@ def _settle_units(capture: Capture, reached: Collection[str], m: int) -> None:
 
 
 def _rerun_layers(capture: Capture, group: list[Unit], m: int) -> None:
-    """Rerun layers that share parameters; where examples cannot be told apart, leave it to the whole model."""
+    """Rerun layers that share parameters; where examples cannot be told apart, leave it to the model."""
     try:
         if any(unit.route == RERUN_MODEL or not unit.arrived() for unit in group):
             raise NotPerExampleError("not called as a module")
@@ -125,7 +129,7 @@ def _norms_of(units: list[Unit], replays: list[Replay], m: int) -> None:
             owner.setdefault(name, index)
     rows: list[list[Tensor]] = [[] for _ in units]
     for chunk in per_example_gradients(replays, m):
-        squared = {name: g.flatten(1).square().sum(1) for name, g in chunk.items()}
+        squared = {name: row_norms(*full_precision(g.flatten(1))) for name, g in chunk.items()}
         zero = torch.zeros_like(next(iter(squared.values())))
         for index, row in enumerate(rows):
             row.append(sum((s for name, s in squared.items() if owner[name] == index), zero))

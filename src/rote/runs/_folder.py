@@ -1,9 +1,11 @@
 """The run folder: manifest, records, arrays, streams, resume, done marker."""
 
+import fcntl
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -135,6 +137,25 @@ class RunFolder:
         """
         path = Path(path)
         return cls(path, read_manifest(path / MANIFEST), lock=-1, resumed=True)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Keep other processes away from the records under a name; wait for one that is still there.
+
+        Example:
+            >>> import tempfile
+            >>> run = RunFolder.open(tempfile.mkdtemp(), command=[], config={}, data_sha256="00")
+            >>> with run.hold("cells/real-0"):
+            ...     run.save("cells/real-0/track", {})
+        """
+        path = self._inside(name, ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def close(self) -> None:
         """Let other processes have the folder; calling it twice does nothing."""

@@ -81,9 +81,8 @@ def to_text(record: object) -> bytes:
 
 
 def _utf8(text: str) -> bytes:
-    return text.encode(
-        "utf-8", "surrogatepass"
-    )  # names of files need not be Unicode; `json.loads` takes it back
+    # Names of files need not be Unicode; `json.loads` takes back what this makes of them.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def content_hash(value: object) -> str:

@@ -1,0 +1,18 @@
+"""The audit as a page that a person reads, and its suspects as a table that programs read.
+
+A report computes nothing: it takes the record that an audit made (the same that ``report.json`` holds) and
+writes it down. A page is one file that needs no network and no script, and reads the same on a phone, on
+paper and in the dark. The same record always gives the same bytes.
+
+>>> from rote.report import suspects_csv
+>>> suspect = {"rank": 1, "id": "cat-17", "row": 17, "given": "dog", "suggested": "cat", "score": 0.94}
+>>> print(suspects_csv([suspect]).splitlines()[0][:34])
+rank,id,row,given,suggested,score,
+>>> print(suspects_csv([suspect]).splitlines()[1][:25])
+1,cat-17,17,dog,cat,0.94,
+"""
+
+from rote.report._page import audit_page
+from rote.report._table import suspects_csv
+
+__all__ = ["audit_page", "suspects_csv"]
