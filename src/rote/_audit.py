@@ -23,13 +23,14 @@ def audit(
 ) -> Audit:
     """Is a model learning or memorising on this data, which examples, and what would help.
 
-    Trains ``3 × plan.runs`` networks (on the given labels, on permuted ones, and on planted ones), and writes a
-    run folder with ``report.html``, ``report.json`` and ``suspects.csv``. A run that was stopped goes on where
-    it was; a finished one is read back.
+    Trains ``3 × plan.runs`` networks (on the given labels, on permuted ones, and on planted ones), and writes
+    a run folder with ``report.html``, ``report.json`` and ``suspects.csv``. A run that was stopped goes on
+    where it was; a finished one is read back.
 
     Args:
-        model: ``"mlp"``, ``"cnn"``, ``"resnet18"``, ``"pkg.module:factory"``, or a function ``(shape, classes)``
-            or ``()`` that returns a fresh torch module; chosen by the data where ``None``.
+        model: ``"mlp"``, ``"cnn"``, ``"resnet18"``, ``"pkg.module:factory"``, or a function of
+            ``(shape, classes)`` or of nothing that returns a fresh torch module; chosen by the data where
+            ``None``.
         data: A dataset's name or path, or what :func:`rote.data.load` returned.
         plan: Epochs, learning rate, number of runs, seed.
         out: The run folder; ``rote-runs/audit-<data>-<hash>`` where ``None``.
@@ -73,8 +74,7 @@ def write_pages(run: RunFolder, outcome: Outcome) -> None:
         run: The folder.
         outcome: What the audit found.
     """
-    run.write("report.json", json.dumps(outcome.report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     run.write("suspects.csv", suspects_csv(outcome.rows))
     run.write("report.html", audit_page(outcome.report, outcome.images))
-
-
+    # Last, for what it says decides whether a finished run is read back or its pages are made again.
+    run.write("report.json", json.dumps(outcome.report, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

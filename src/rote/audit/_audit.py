@@ -25,10 +25,10 @@ from rote.audit._plan import (
     parts,
 )
 from rote.audit._plant import KINDS, plant_for_calibration
-from rote.audit._record import Findings, audit_record, shown_suspects
+from rote.audit._record import SCHEMA, Findings, audit_record, shown_suspects
 from rote.audit._remedies import SUSPICIOUS, remedy_cells
 from rote.audit._score import equal_scorer, fit_scorer
-from rote.audit._shares import probability_wrong, wrong_share, wrong_share_at
+from rote.audit._shares import contradicted, probability_wrong, visible_share
 from rote.audit._suspects import rank, suggested_labels
 from rote.data import Splits, digest, load
 from rote.errors import InputError
@@ -36,6 +36,7 @@ from rote.runs import RunFolder, content_hash
 
 SMALLEST = 50
 """Training examples below which an audit says nothing worth reading."""
+_PAGES = ("report.html", "suspects.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ def run_audit(
         rote.errors.InputError: `model` must be one of mlp, cnn, resnet18, or pkg.module:factory. Got 'vgg'.
     """
     splits = load(data) if isinstance(data, str) else data
-    _refuse_unusable(splits, tries)
+    _refuse_unusable(splits, tries, (plan or Plan()).runs)
     train = splits.train
     name = model if isinstance(model, str) else getattr(model, "__qualname__", None)
     name = name or default_model(train.shape)
@@ -140,7 +141,8 @@ def run_audit(
         device=how.device,
     ) as run:
         before = _report_there(run) if run.done else None
-        tried = {r["name"] for r in before["remedies"] if r["ran"]} if before else set()
+        # A remedy that could not be tried has no command that would.
+        tried = {r["name"] for r in before["remedies"] if r["command"] is None} if before else set()
         if before and tried.issuperset(tries):
             return Audit(run.path, before, reused=True)
         work = _Work(splits, plan, factory, run, how, on_progress)
@@ -198,7 +200,10 @@ class _Work:
         remedies = {}
         for name in tries:
             cells = remedy_cells(name, groups["real"], suspect, suggested_labels(evidence))
+            if not all(len(cell.learn) for cell in cells):
+                continue
             self._train([*every, *cells])
+            every += cells
             remedies[name] = [self.run.records(f"{cell.name}/curve") for cell in cells]
         rows = rank(self.train, evidence, found.score, found.statistic, self.plan.recipe.epochs)
         report = audit_record(
@@ -215,16 +220,17 @@ class _Work:
             "threads": self.workers.threads,
             "jobs": self.workers.jobs,
             "device": self.workers.device,
-            "seconds": sum(r["seconds"] for r in self.run.records("clock")),
+            "seconds": sum(r["seconds"] for cell in every for r in self.run.records(f"{cell.name}/clock")),
             "sentence": self.workers.sentence(),
         }
         report["reproduce"]["command"] = " ".join(command)
+        for remedy in report["remedies"]:
+            if command and remedy["command"] is not None:
+                remedy["command"] = _to_try(command, [*tries, remedy["name"]])
         return Outcome(report, rows, shown_suspects(self.train, rows))
 
     def _train(self, cells: Sequence[Cell]) -> None:
-        train_cells(
-            cells, self.material, self.factory, self.plan, self.run, self.workers, self.on_progress
-        )
+        train_cells(cells, self.material, self.factory, self.plan, self.run, self.workers, self.on_progress)
 
     def _cells(
         self, kind: str, y: NDArray[np.int64], *, coherence: bool = False, support: bool = False
@@ -273,10 +279,8 @@ class _Work:
         clean = ~anywhere & ~self._looks_wrong(evidence, calibration, anywhere)
         scorer = fit_scorer(calibration, planted, clean)
         statistic, on_planted = scorer.statistic(evidence), scorer.statistic(calibration)
-        share = wrong_share(statistic, on_planted[anywhere])
-        by_part = [wrong_share_at(statistic[self.part == k], share) for k in range(self.plan.runs)]
-        score = probability_wrong(statistic, on_planted[anywhere], share.value)
-        check = wrong_share_at(on_planted, share) - share.value
+        wrong = contradicted(evidence)
+        score = probability_wrong(statistic, on_planted[anywhere], float(wrong.mean()))
         return Findings(
             evidence=evidence,
             calibration=calibration,
@@ -286,32 +290,39 @@ class _Work:
             statistic=statistic,
             planted_statistic=on_planted,
             score=score,
-            wrong=by_part,
-            planted_seen=check,
+            wrong=[float(wrong[self.part == k].mean()) for k in range(self.plan.runs)],
+            planted_seen=float(contradicted(calibration)[anywhere].mean()),
         )
 
     @staticmethod
     def _looks_wrong(
         evidence: Evidence, calibration: Evidence, planted: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        """As many of the most suspicious given labels as are estimated wrong, by signals weighed alike.
+        """As many of the most suspicious given labels as look planted, by signals weighed alike.
 
         Planted labels are held against the others; were the others' own wrong labels among them, finding
         those would count as a mistake.
         """
         equal = equal_scorer(calibration)
         statistic = equal.statistic(evidence)
-        share = wrong_share(statistic, equal.statistic(calibration)[planted]).value
+        share = visible_share(statistic, equal.statistic(calibration)[planted])
         wrong = np.zeros(len(statistic), bool)
-        wrong[np.argsort(-statistic, kind="stable")[: round(share * len(statistic))]] = True
+        # Never more than half, or nothing is left to hold planted labels against.
+        count = min(round(share * len(statistic)), (~planted).sum() // 2)
+        wrong[np.argsort(-statistic, kind="stable")[:count]] = True
         return wrong
 
 
-def _refuse_unusable(splits: Splits, tries: Sequence[str]) -> None:
+def _refuse_unusable(splits: Splits, tries: Sequence[str], runs: int) -> None:
     if len(splits.train) < SMALLEST:
         raise InputError(
             f"`{splits.train.name}` must have at least {SMALLEST} training examples for an audit. "
             f"Got {len(splits.train)}."
+        )
+    if runs > len(splits.train):
+        raise InputError(
+            f"`seeds` must be at most the number of training examples, each run leaving out some of them. "
+            f"Got {runs} for {len(splits.train)} examples."
         )
     for name in tries:
         if name not in REMEDIES:
@@ -333,7 +344,8 @@ def _refuse_misfit(network: torch.nn.Module, splits: Splits) -> None:
     if not isinstance(out, torch.Tensor) or tuple(out.shape) != (2, len(train.classes)):
         shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
         raise InputError(
-            f"`model`: the network must return logits of shape [b, {len(train.classes)}]. Got {shape} for b=2."
+            f"`model`: the network must return logits of shape [b, {len(train.classes)}]. "
+            f"Got {shape} for b=2."
         )
 
 
@@ -343,9 +355,20 @@ def _folder_name(name: str, digest_text: str) -> str:
 
 
 def _report_there(run: RunFolder) -> dict[str, Any] | None:
-    """The report of a finished run; ``None`` where it is gone or damaged, so that it is made anew."""
+    """The report of a finished run; ``None`` where it is damaged or a page gone: all are made anew."""
     try:
         found = json.loads((run.path / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        whole = found["schema"] == SCHEMA and all(r["name"] and "command" in r for r in found["remedies"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("remedies"), list) else None
+    return found if whole and all((run.path / name).exists() for name in _PAGES) else None
+
+
+def _to_try(command: Sequence[str], tries: Sequence[str]) -> str:
+    """The user's command with these remedies and no others."""
+    words, value_next = [], False
+    for word in command:
+        if not value_next and word != "--try" and not word.startswith("--try="):
+            words.append(word)
+        value_next = word == "--try"
+    return " ".join([*words, "--try", ",".join(tries)])

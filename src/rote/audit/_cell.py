@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rote.audit._neighbours import class_distances, representation
 from rote.audit._plan import Factory, Plan, build, log_steps
 from rote.audit._track import Track
+from rote.errors import InputError
 from rote.gradients import coherence, support
 from rote.learners import Progress, logits, start, train_epoch
 from rote.runs import RunFolder
@@ -64,7 +65,16 @@ class Material:
     device: str
 
 
-def train_cell(cell: Cell, material: Material, factory: Factory, plan: Plan, folder: Path, threads: int) -> str:
+def train_cell(
+    cell: Cell,
+    material: Material,
+    factory: Factory,
+    plan: Plan,
+    folder: Path,
+    *,
+    threads: int,
+    owner: int | None = None,
+) -> str:
     """Train the cell's network and save what was seen, unless it is there already.
 
     Streams ``<name>/curve`` (one record an epoch) and ``<name>/coherence`` (one a look) grow meanwhile; the
@@ -77,17 +87,27 @@ def train_cell(cell: Cell, material: Material, factory: Factory, plan: Plan, fol
         plan: Recipe and probe.
         folder: The run folder, held by this process or by the one that started it.
         threads: For torch.
+        owner: In a worker, the process that started it; the worker ends when that one is gone.
 
     Returns:
         The cell's name.
+
+    Raises:
+        InputError: If the network cannot be trained so: it fails, or what it says is no longer finite.
     """
     torch.set_num_threads(threads)
     run = RunFolder.join(folder)
     # A worker that outlived its killed parent may still be here: it holds the cell until it notices.
     with run.hold(f"{cell.name}/cell"):
         if not run.has(f"{cell.name}/track"):
-            _Training(cell, material, factory, plan, run).finish()
+            _Training(cell, material, factory, plan, run).finish(owner)
     return cell.name
+
+
+def _leave_if_alone(owner: int | None) -> None:
+    """End a worker whose parent was killed; an exception would only make it take up the next cell."""
+    if owner is not None and os.getppid() != owner:
+        os._exit(1)
 
 
 class _Training:
@@ -113,15 +133,13 @@ class _Training:
         self.probe = self.learn[torch.from_numpy(np.sort(probe)).to(material.device)]
         self._resume()
 
-    def finish(self) -> None:
+    def finish(self, owner: int | None) -> None:
         """Train what is left and save the record."""
         saved, began = time.monotonic(), time.monotonic()
         epochs = self.plan.recipe.epochs
-        parent = os.getppid()
         while self.progress.epoch < epochs:
+            _leave_if_alone(owner)
             self._epoch()
-            if os.getppid() != parent:
-                raise SystemExit("the process that started this one is gone")
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and self.progress.epoch < epochs:
                 self._checkpoint()
                 saved = time.monotonic()
@@ -135,31 +153,50 @@ class _Training:
         held_out[self.cell.learn] = False
         arrays["held_out"] = held_out
         arrays["representation_distance"] = self._representation_distance(held_out)
-        self.run.append("clock", {"cell": self.cell.name, "seconds": time.monotonic() - began})
+        self.run.append(f"{self.cell.name}/clock", {"seconds": time.monotonic() - began})
         self.run.save(f"{self.cell.name}/track", {"epochs": epochs, "steps": self.progress.step}, arrays)
         self.run.discard(f"{self.cell.name}/checkpoint")
 
     def _epoch(self) -> None:
         # Dropout and the like draw from here, so a resumed run draws the same.
         torch.manual_seed(self.cell.seed * 1_000_003 + self.progress.epoch)
-        train_epoch(
-            self.model,
-            self.x[self.learn],
-            self.labels[self.learn],
-            self.plan.recipe,
-            self.progress,
-            seed=self.cell.seed,
-            on_step=self._on_step if self.look_at else None,
-        )
-        epoch = self.progress.epoch
-        said = logits(self.model, self.x)
+        try:
+            train_epoch(
+                self.model,
+                self.x[self.learn],
+                self.labels[self.learn],
+                self.plan.recipe,
+                self.progress,
+                seed=self.cell.seed,
+                on_step=self._on_step if self.look_at else None,
+            )
+            said, test_said = logits(self.model, self.x), logits(self.model, self.test_x)
+        except Exception as error:  # the user's code runs here
+            raise self._failed(error) from error
         if not bool(torch.isfinite(said).all()):
-            raise FloatingPointError(f"epoch {epoch} of {self.cell.name}")
+            raise self._diverged()
+        epoch = self.progress.epoch
         right = self.track.look(said, self.y, epoch=epoch)
-        test_said = logits(self.model, self.test_x)
         self.run.append(f"{self.cell.name}/curve", self._curve(right, said, test_said))
         if self.cell.support and (epoch & (epoch - 1) == 0 or epoch == self.plan.recipe.epochs):
             self._support()
+
+    def _failed(self, error: Exception) -> InputError:
+        """Why an epoch could not be trained, in one sentence."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            return self._diverged()
+        if isinstance(error, InputError):
+            return error
+        last = len(self.cell.learn) % self.plan.recipe.batch
+        hint = "; the last step of an epoch has one example only: try another --batch" if last == 1 else ""
+        said = " ".join(str(error).split())
+        return InputError(f"`model`: the network failed in training ({type(error).__name__}: {said}){hint}.")
+
+    def _diverged(self) -> InputError:
+        return InputError(
+            f"`lr` must be small enough for training to stay finite. Got {self.plan.recipe.lr:g}, with which "
+            f"it diverged by epoch {max(self.progress.epoch, 1)}; choose a smaller --lr."
+        )
 
     def _curve(self, right: NDArray[np.bool_], said: Tensor, test_said: Tensor) -> dict[str, float]:
         learn = np.zeros(len(self.y), bool)
@@ -184,9 +221,7 @@ class _Training:
             self._measure(step)
 
     def _measure(self, step: int) -> None:
-        found = coherence(
-            self.model, nn.CrossEntropyLoss(), (self.x[self.probe], self.labels[self.probe])
-        )
+        found = coherence(self.model, nn.CrossEntropyLoss(), (self.x[self.probe], self.labels[self.probe]))
         record = {k: v for k, v in found.to_dict().items() if k not in ("squared_norms", "note")}
         self.run.append(f"{self.cell.name}/coherence", {"step": step, **record})
 
@@ -247,10 +282,11 @@ class _Training:
 
 
 def standardised(x: NDArray[Any], reference: NDArray[Any], learn: NDArray[np.int64]) -> Tensor:
-    """Inputs as a network sees them: float32, images with mean 0 and variance 1 over the examples learned from.
+    """Inputs as a network sees them: float32, images standardised over the examples learned from.
 
     Args:
-        x: Raw inputs, shape ``[m, …]``: uint8 images are standardised per channel; tables come standardised.
+        x: Raw inputs, shape ``[m, …]``: uint8 images get mean 0 and variance 1 in each channel; tables come
+            so.
         reference: Raw inputs that mean and variance are taken of.
         learn: Which of them.
 
@@ -263,7 +299,8 @@ def standardised(x: NDArray[Any], reference: NDArray[Any], learn: NDArray[np.int
         [-1.0, 1.0]
     """
     if x.dtype != np.uint8:
-        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+        # A worker gets large arrays as read-only maps of memory; torch wants its own to be writable.
+        return torch.from_numpy(np.require(x, np.float32, ["C", "W"]))
     counts = np.stack(
         [np.bincount(reference[learn, c].ravel(), minlength=256) for c in range(reference.shape[1])]
     )

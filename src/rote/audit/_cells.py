@@ -2,16 +2,19 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from rote.audit._cell import Cell, Material, train_cell
 from rote.audit._plan import Factory, Plan
+from rote.errors import InputError
 from rote.runs import RunFolder
 
 OnProgress = Callable[[int, int, str], None]
@@ -93,23 +96,34 @@ def train_cells(
     if on_progress is not None:
         watcher.start()
     try:
-        arguments = [(cell, material, factory, plan, run.path, workers.threads) for cell in todo]
         if workers.jobs == 1:
             before = torch.get_num_threads()
             try:
-                for each in arguments:
-                    train_cell(*each)
+                for cell in todo:
+                    train_cell(cell, material, factory, plan, run.path, threads=workers.threads)
             finally:
                 torch.set_num_threads(before)
         else:
-            Parallel(n_jobs=workers.jobs, backend="loky")(delayed(train_cell)(*each) for each in arguments)
-    except BaseException:
-        get_reusable_executor().shutdown(wait=True, kill_workers=True)
-        raise
+            how = {"threads": workers.threads, "owner": os.getpid()}
+            each = (delayed(train_cell)(cell, material, factory, plan, run.path, **how) for cell in todo)
+            _side_by_side(each, workers.jobs)
     finally:
         stop.set()
         if watcher.is_alive():
             watcher.join()
+
+
+def _side_by_side(calls: Iterable[Any], jobs: int) -> None:
+    try:
+        Parallel(n_jobs=jobs, backend="loky")(calls)
+    except BaseException as error:
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        if isinstance(error, BrokenProcessPool):
+            raise InputError(
+                "`jobs`: a worker process was ended from outside, perhaps for want of memory; the same "
+                "command with fewer --jobs goes on from here."
+            ) from error
+        raise
 
 
 def release_workers() -> None:

@@ -26,12 +26,14 @@ class Evidence:
         belief: Probabilities, mean over all runs and looks, shape ``[m, C]``.
         confidence: Probability of the given label while trained on, mean over looks, shape ``[m]``.
         variability: Its standard deviation over looks, shape ``[m]``.
-        first: Median epoch of being first predicted, over the runs that trained on it; 0 for never, shape ``[m]``.
+        first: Median epoch of being first predicted, over the runs that trained on it; 0 for never, shape
+            ``[m]``.
         good: The same for the epoch since which it always was, shape ``[m]``.
         fitted: Share of the runs that trained on it and predict its label at the end, shape ``[m]``.
         agreement: Share of the 10 nearest inputs that carry its label, shape ``[m]``.
         input_distance: Distances to the classes among inputs, shape ``[m, C]``.
-        inside_distance: Distances to the classes as the run that left it out represents them, shape ``[m, C]``.
+        inside_distance: Distances to the classes as the run that left it out represents them, shape
+            ``[m, C]``.
         support: Support of all the others, mean over looks, shape ``[m]``; nan where it was not measured.
         support_same_label: Support of those with its label, shape ``[m]``.
     """
@@ -81,7 +83,9 @@ def gather(
         return np.asarray(np.mean([t[name] / n for t, n in zip(tracks, looks, strict=True)], axis=0))
 
     def left_out(name: str) -> Array:
-        return np.asarray(np.einsum("km,kmc->mc", out, np.stack([t[name] for t in tracks])) / out.sum(0)[:, None])
+        return np.asarray(
+            np.einsum("km,kmc->mc", out, np.stack([t[name] for t in tracks])) / out.sum(0)[:, None]
+        )
 
     confidence = trained("given", looks)
     spread = np.sqrt(np.maximum(trained("given_squared", looks) - confidence**2, 0.0))

@@ -28,6 +28,19 @@ class Interval:
         return asdict(self)
 
 
+def within_0_and_1(found: Interval) -> Interval:
+    """The interval of a share, which cannot reach below 0 or above 1.
+
+    Example:
+        >>> within_0_and_1(Interval(0.02, -0.01, 0.05, 3))
+        Interval(value=0.02, low=0.0, high=0.05, n=3)
+    """
+    value, low, high = (
+        v if v is None else min(max(v, 0.0), 1.0) for v in (found.value, found.low, found.high)
+    )
+    return Interval(value, low, high, found.n)
+
+
 def interval(values: Sequence[float]) -> Interval:
     """Mean and 95 % interval of independent runs; runs that are nan do not count.
 

@@ -36,7 +36,10 @@ def input_space(x: NDArray[np.generic]) -> NDArray[np.float32]:
     if flat.shape[1] <= _COMPONENTS:
         return flat
     pca = PCA(min(_COMPONENTS, len(flat)), random_state=0, svd_solver="covariance_eigh")
-    pca.fit(flat[:: max(1, len(flat) // _AT_MOST)])
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # of inputs that are all alike: shares of no variance
+        pca.fit(flat[:: max(1, len(flat) // _AT_MOST)])
     return np.asarray(pca.transform(flat), np.float32)
 
 
@@ -78,8 +81,9 @@ def distances_to_classes(
 
     Example:
         >>> index, distance = np.array([[1, 2]], np.int32), np.array([[1.0, 3.0]], np.float32)
-        >>> distances_to_classes(index, distance, np.eye(3, 2, dtype=np.float32)[[0, 0, 1]]).round(2).tolist()
-        [[2.8, 3.0]]
+        >>> belief = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], np.float32)
+        >>> distances_to_classes(index, distance, belief).round(3)  # (1 + 9·3) / 10, and 10·3 / 10
+        array([[2.8, 3. ]], dtype=float32)
     """
     found = np.empty((len(index), belief.shape[1]), np.float32)
     for start in range(0, len(index), 2000):
@@ -106,7 +110,8 @@ def class_distances(
         Shape ``[m, C]``.
 
     Example:
-        >>> class_distances(np.zeros((1, 1), np.float32), np.ones((4, 1), np.float32), np.eye(2)[[0, 0, 1, 1]])
+        >>> here, there = np.zeros((1, 1), np.float32), np.ones((4, 1), np.float32)
+        >>> class_distances(here, there, np.eye(2, dtype=np.float32)[[0, 0, 1, 1]])
         array([[1., 1.]], dtype=float32)
     """
     search = NearestNeighbors(n_neighbors=min(REACH, len(others)), algorithm="brute").fit(others)
@@ -146,8 +151,8 @@ def representation(model: nn.Module, x: Tensor, *, chunk: int = 1000) -> NDArray
 
     Example:
         >>> net = nn.Sequential(nn.Identity(), nn.Linear(2, 3))
-        >>> representation(net, torch.tensor([[3.0, 4.0]])).round(2).tolist()
-        [[0.6000000238418579, 0.800000011920929]]
+        >>> representation(net, torch.tensor([[3.0, 4.0]]))
+        array([[0.6, 0.8]], dtype=float32)
     """
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1:]
     caught: list[Tensor] = []
@@ -165,4 +170,4 @@ def representation(model: nn.Module, x: Tensor, *, chunk: int = 1000) -> NDArray
         for hook in hooks:
             hook.remove()
     joined = torch.cat(parts)
-    return (joined / joined.norm(dim=1, keepdim=True).clamp_min(1e-9)).numpy()
+    return np.asarray((joined / joined.norm(dim=1, keepdim=True).clamp_min(1e-9)).numpy())

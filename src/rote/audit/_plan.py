@@ -2,9 +2,11 @@
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,7 @@ from rote.errors import InputError
 from rote.learners import Recipe, cnn, mlp, resnet18
 
 Factory = Callable[..., nn.Module]
-"""``factory(shape, classes)``, or ``factory()``, that returns a fresh module from ``[b, *shape]`` to logits."""
+"""``factory(shape, classes)``, or ``factory()``: returns a fresh module from ``[b, *shape]`` to logits."""
 
 REMEDIES = ("early-stop", "drop-suspects", "relabel")
 _NETWORKS: dict[str, Factory] = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18}
@@ -60,6 +62,15 @@ class Plan:
             )
         if not (0 < self.recipe.lr < float("inf")):
             raise InputError(f"`lr` must be positive. Got {self.recipe.lr}.")
+        if not (0 <= self.recipe.momentum < 1 and 0 <= self.recipe.weight_decay < float("inf")):
+            raise InputError(
+                f"`momentum` must be at least 0 and below 1, and `weight_decay` at least 0. "
+                f"Got {self.recipe.momentum} and {self.recipe.weight_decay}."
+            )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"`seed` must be a whole number from 0 to {2**32 - 1}. Got {self.seed}.")
+        if not 0 < self.planted <= 0.5:
+            raise InputError(f"`planted` must be above 0 and at most 0.5. Got {self.planted}.")
         if self.probe < 2:
             raise InputError(f"`probe` must be at least 2 examples. Got {self.probe}.")
 
@@ -105,12 +116,18 @@ def find_factory(model: str) -> Factory:
         raise InputError(
             f"`model` must be one of {', '.join(_NETWORKS)}, or pkg.module:factory. Got {model!r}."
         )
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)  # and it stays there: worker processes import the module again
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"`model`: cannot import {model} ({error}); is its folder on PYTHONPATH?") from None
+    except Exception as error:  # importing runs the user's code
+        raise InputError(
+            f"`model`: cannot import {model} ({type(error).__name__}: {error}); is its folder on PYTHONPATH?"
+        ) from error
     if not callable(found):
-        raise InputError(f"`model`: {model} must be a function that returns a module. Got {type(found).__name__}.")
+        raise InputError(
+            f"`model`: {model} must be a function that returns a module. Got {type(found).__name__}."
+        )
     return found  # type: ignore[no-any-return]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rote.audit._cell import standardised
 from rote.audit._evidence import Array, Evidence
-from rote.audit._interval import interval
+from rote.audit._interval import interval, within_0_and_1
 from rote.audit._plan import REMEDIES, Plan
 from rote.audit._remedies import SUSPICIOUS, early_stop, remedy_record
 from rote.audit._score import SIGNALS, Scorer, auroc, baselines, precision
@@ -38,7 +38,7 @@ class Findings:
         planted_statistic: The same in the calibration runs, shape ``[m]``.
         score: Probability that the given label is wrong, shape ``[m]``.
         wrong: Estimated share of wrong labels in each run's left-out part.
-        planted_seen: Share of planted labels as the same estimate sees them.
+        planted_seen: Share of the planted labels that the same estimate counts.
     """
 
     evidence: Evidence
@@ -89,6 +89,8 @@ def audit_record(
     }
     chance = float(np.bincount(splits.train.y).max() / len(splits.train))
     split, control = (_split(curves[kind], chance) for kind in ("real", "control"))
+    planted = [run.records(f"cells/planted-{k}/curve") for k in range(plan.runs)]
+    trained = [*curves.values(), planted, *remedies.values()]
     m = min(plan.probe, min(len(splits.train) * (plan.runs - 1) // plan.runs, len(splits.train)))
     m = int(looks["real"][0][0].get("m", m)) if looks["real"][0] else m
     return {
@@ -112,7 +114,7 @@ def audit_record(
         "coverage": _coverage(network, splits.train),
         "cost": {
             "networks": 3 * plan.runs + sum(len(c) for c in remedies.values()),
-            "steps": sum(c[-1]["step"] for kind in curves.values() for c in kind),
+            "steps": sum(c[-1]["step"] for kind in trained for c in kind),
         },
         "reproduce": {
             "seeds": run.manifest.get("seeds", []),
@@ -125,9 +127,7 @@ def audit_record(
 
 def _split(curves: Sequence[list[dict[str, Any]]], chance: float) -> Split:
     last = [curve[-1] for curve in curves]
-    return split_labels(
-        [r["train_accuracy"] for r in last], [r["held_out_accuracy"] for r in last], chance
-    )
+    return split_labels([r["train_accuracy"] for r in last], [r["held_out_accuracy"] for r in last], chance)
 
 
 def _data(splits: Splits) -> dict[str, Any]:
@@ -145,9 +145,7 @@ def _data(splits: Splits) -> dict[str, Any]:
     }
 
 
-def _verdict(
-    split: Split, control: Split, chance: float, looks: Mapping[str, Any], m: int
-) -> dict[str, Any]:
+def _verdict(split: Split, control: Split, chance: float, looks: Mapping[str, Any], m: int) -> dict[str, Any]:
     word = judge(split)
     return {
         "word": word,
@@ -170,8 +168,8 @@ def _shares_of(split: Split) -> dict[str, Any]:
 
 def _evidence_sentences(split: Split, control: Split, looks: Mapping[str, Any], m: int) -> list[str]:
     sentences = [
-        f"Of labels it never saw, the network predicts {_percent(split.learned.value)} above chance; the control, "
-        f"trained on the same examples with permuted labels, {_percent(control.learned.value)}.",
+        f"Of labels it never saw, the network predicts {_percent(split.learned.value)} above chance; the "
+        f"control, trained on the same examples with permuted labels, {_percent(control.learned.value)}.",
         f"Of labels it saw, it predicts a further {_percent(split.memorised.value)}; the control "
         f"{_percent(control.memorised.value)}, which is what this budget can memorise.",
     ]
@@ -180,8 +178,8 @@ def _evidence_sentences(split: Split, control: Split, looks: Mapping[str, Any], 
         step, real = peaks["real"]
         _, other = peaks["control"]
         sentences.append(
-            f"While it learned, a step on one example's gradient helped {real:.1f} of m = {m} examples at best "
-            f"(m-coherence at step {step}; 1 means only itself); in the control {other:.1f}."
+            f"While it learned, a step on one example's gradient helped {real:.1f} of m = {m} examples at "
+            f"best (m-coherence at step {step}; 1 means only itself); in the control {other:.1f}."
         )
     return sentences
 
@@ -209,17 +207,19 @@ def _percent(value: float | None) -> str:
 
 
 def _shares(split: Split, found: Findings) -> dict[str, Any]:
-    wrong = interval(found.wrong)
+    wrong = within_0_and_1(interval(found.wrong))
     planted = float(np.mean(np.any(list(found.planted.values()), axis=0)))
     return {
         "memorised": split.memorised.to_dict(),
         "wrong_labels": wrong.to_dict(),
         "sentences": [
-            "Memorised is the share of labels predicted by networks that saw them and not by those that did not.",
-            "Wrong labels are estimated as if they were as visible as planted ones; hard examples that look wrong "
-            "are counted with them, so read it as an upper estimate.",
-            f"The check: of {100 * planted:.1f} % of labels that were planted wrong, the same estimate sees "
-            f"{100 * found.planted_seen:.1f} % more wrong labels than without them.",
+            "Memorised is the share of labels predicted by networks that saw them and not by those that did "
+            "not.",
+            "Wrong labels are counted where the networks, half of them by the one that never saw the "
+            "example, clearly prefer another label. Wrong labels that look like their class are missed; hard examples "
+            "that networks agree to mistake are counted.",
+            f"The check: of {100 * planted:.1f} % of labels that were planted wrong in these data, the same "
+            f"rule counts {100 * found.planted_seen:.0f} %.",
         ],
     }
 
@@ -275,7 +275,10 @@ def _compared(methods: Sequence[dict[str, Any]], what: str) -> str:
     """Which method ranks best, in a sentence that does not spare the score."""
     score, best = methods[0], max(methods[1:], key=lambda r: (r["auroc"], r["precision"]))
     if score["auroc"] >= best["auroc"]:
-        return f"On {what} the score ranks best (AUROC {score['auroc']:.3f}, next {best['name']} {best['auroc']:.3f})."
+        return (
+            f"On {what} the score ranks best (AUROC {score['auroc']:.3f}, next {best['name']} "
+            f"{best['auroc']:.3f})."
+        )
     return (
         f"On {what} the baseline “{best['name']}” ranks better than the score "
         f"(AUROC {best['auroc']:.3f} against {score['auroc']:.3f})."
@@ -293,7 +296,7 @@ def _calibration(plan: Plan, found: Findings) -> dict[str, Any]:
         kinds.append({"kind": kind, "planted": int(changed.sum()), "methods": methods})
         sentences.append(_compared(methods, f"planted “{kind}” labels"))
     sentences.append(
-        "The score's weights were chosen on these planted labels, so its figures here are a little flattering."
+        "The score's weights were chosen on these planted labels, so its figures here flatter it a little."
     )
     return {
         "planted_share": float(anywhere.mean()),
@@ -321,7 +324,7 @@ def _known(train: Dataset, found: Findings) -> dict[str, Any] | None:
             "sentences": ["The noise left no label right, or none wrong: there is nothing to rank."],
         }
     methods = _methods(found.statistic, found.evidence, corrupt)
-    estimate = interval(found.wrong)
+    estimate = interval(found.wrong).value or 0.0
     return {
         "noise": train.noise,
         "corrupt": int(corrupt.sum()),
@@ -329,7 +332,7 @@ def _known(train: Dataset, found: Findings) -> dict[str, Any] | None:
         "wrong_share": float(corrupt.mean()),
         "sentences": [
             _compared(methods, f"the noise you planted ({train.noise})"),
-            f"Truly wrong: {100 * corrupt.mean():.1f} % of the labels; estimated: {100 * (estimate.value or 0):.1f} %.",
+            f"Truly wrong: {100 * corrupt.mean():.1f} % of the labels; estimated: {100 * estimate:.1f} %.",
         ],
     }
 
@@ -349,9 +352,11 @@ def _remedies(
             stops = [early_stop(curve) for curve in real]
             after = [accuracy for _, accuracy in stops]
             detail = f"Stopped after epoch {', '.join(str(epoch) for epoch, _ in stops)}."
-        elif name in tries:
+        elif name in curves:
             after = [curve[-1]["test_accuracy"] for curve in curves[name]]
             detail = f"{suspects} examples were {'left out' if name == 'drop-suspects' else 'relabelled'}."
+        elif name in tries:
+            detail = "Not possible here: each example that some network learns from is a suspect."
         records.append(remedy_record(name, before, after, detail, f"--try {name}"))
     return records
 
@@ -363,7 +368,7 @@ def _coverage(network: torch.nn.Module, train: Dataset) -> list[dict[str, Any]]:
     network.eval()
     meter = watch(network)
     try:
-        torch.nn.functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]
+        torch.nn.functional.cross_entropy(network(x), y).backward()
         meter.update()
         ways, layers = meter.coverage, meter.compute().layers
         sizes = _layer_sizes(network)
@@ -383,6 +388,6 @@ def _coverage(network: torch.nn.Module, train: Dataset) -> list[dict[str, Any]]:
 
 def _layer_sizes(network: torch.nn.Module) -> dict[str, int]:
     return {
-        name: sum(p.numel() for p in module.parameters(recurse=False))
+        name or type(network).__name__: sum(p.numel() for p in module.parameters(recurse=False))
         for name, module in network.named_modules()
     }

@@ -70,7 +70,7 @@ def remedy_record(
         name: Of the remedy.
         before: Each run's test accuracy without it.
         after: Each run's test accuracy with it; ``None`` if it was not tried.
-        detail: What it did here, in a few words.
+        detail: What it did here, in a few words, or why it could not be tried.
         command: What would try it.
 
     Returns:
@@ -84,8 +84,8 @@ def remedy_record(
             "before": interval(before).to_dict(),
             "after": None,
             "change": None,
-            "sentence": "Not tried.",
-            "command": command,
+            "sentence": detail or "Not tried.",
+            "command": None if detail else command,
         }
     change = interval([a - b for a, b in zip(after, before, strict=True)])
     value, low, high = change.value or 0.0, change.low, change.high

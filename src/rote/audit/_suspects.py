@@ -20,7 +20,7 @@ def suggested_labels(evidence: Evidence) -> NDArray[np.int64]:
     """
     near = 1.0 / (evidence.input_distance + 1e-9) ** 2
     votes = evidence.belief + evidence.held_out + near / near.sum(1, keepdims=True)
-    return votes.argmax(1).astype(np.int64)
+    return np.asarray(votes.argmax(1), np.int64)
 
 
 def why(evidence: Evidence, i: int, classes: Sequence[str], suggested: int, epochs: int) -> str:
@@ -45,8 +45,8 @@ def why(evidence: Evidence, i: int, classes: Sequence[str], suggested: int, epoc
         clauses.append(f"{others} of its 10 nearest inputs carry another label")
     if says != given:
         clauses.append(
-            f"a network that never saw it says “{classes[says]}” ({held_out[says]:.0%}, "
-            f"its own label {held_out[given]:.0%})".replace("%", " %")
+            f"a network that never saw it says “{classes[says]}” ({100 * held_out[says]:.0f} %, "
+            f"its own label {100 * held_out[given]:.0f} %)"
         )
     first = int(evidence.first[i])
     if first == 0:

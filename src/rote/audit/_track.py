@@ -49,10 +49,18 @@ class Track:
             >>> Track.empty(3, 2).probability.shape
             (3, 2)
         """
-        one, two = (lambda: np.zeros(m)), (lambda: np.zeros((m, classes)))
-        whole = np.zeros(m, np.int64)
+        of_each, of_classes = np.zeros((4, m)), np.zeros((3, m, classes))
         return cls(
-            np.zeros(1, np.int64), one(), one(), one(), one(), two(), two(), two(), whole, whole.copy()
+            looks=np.zeros(1, np.int64),
+            loss=of_each[0],
+            loss_last=of_each[1],
+            given=of_each[2],
+            given_squared=of_each[3],
+            probability=of_classes[0],
+            log_probability=of_classes[1],
+            probability_last=of_classes[2],
+            first=np.zeros(m, np.int64),
+            good=np.zeros(m, np.int64),
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:

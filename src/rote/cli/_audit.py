@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -57,7 +58,7 @@ class Running:
     "Threads of each; chosen unless told."
 
 
-def audit(
+def audit(  # noqa: D417 - the groups' options are described in their classes
     data: str,
     /,
     *,
@@ -65,9 +66,9 @@ def audit(
     seeds: int = 5,
     seed: int = 0,
     tries: Annotated[str, Parameter(name="--try")] = "",
-    training: Training = Training(),  # noqa: B008 - frozen
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-    running: Running = Running(),  # noqa: B008 - frozen
+    training: Training = Training(),
+    reading: Reading = Reading(),
+    running: Running = Running(),
 ) -> None:
     """Is a model learning or memorising, which examples, and what would help?
 
@@ -126,7 +127,7 @@ def _shown(step: Step) -> "OnProgress":  # type: ignore[name-defined]  # noqa: F
 
 
 def _command(words: Sequence[str]) -> list[str]:
-    return ["rote", *(f"'{w}'" if " " in w else w for w in words)]
+    return ["rote", *map(quote, words)]
 
 
 def _summary(report: dict[str, object]) -> None:

@@ -5,9 +5,9 @@ torch's global random state: seed it first.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
-import torch
 from torch import Tensor, nn
 
 
@@ -30,7 +30,7 @@ def mlp(shape: Sequence[int], classes: int, *, hidden: Sequence[int] = (256, 256
     """
     widths = [prod(shape), *hidden]
     layers: list[nn.Module] = [nn.Flatten()]
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 
@@ -84,7 +84,8 @@ class _Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.body(x) + self.shortcut(x)).relu()
+        out: Tensor = self.body(x) + self.shortcut(x)
+        return out.relu()
 
 
 def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Sequential:
@@ -116,9 +117,7 @@ def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Seque
         c_out = width * 2**stage
         blocks += [_Block(c_in, c_out, stride=1 if stage == 0 else 2), _Block(c_out, c_out, stride=1)]
         c_in = c_out
-    return nn.Sequential(
-        *stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes)
-    )
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
 
 
 def _norm(channels: int) -> nn.GroupNorm:

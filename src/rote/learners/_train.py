@@ -42,6 +42,11 @@ class Progress:
         epoch: Epochs finished.
         step: Steps taken.
         optimizer: The optimizer's state.
+
+    Example:
+        >>> progress = start(nn.Linear(2, 2), Recipe(lr=0.1))
+        >>> progress.epoch, progress.step, progress.optimizer.param_groups[0]["lr"]
+        (0, 0, 0.1)
     """
 
     epoch: int
@@ -114,7 +119,7 @@ def train_epoch(
             model.train()
         loss = nn.functional.cross_entropy(model(x[index]), y[index])
         progress.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         progress.optimizer.step()
         progress.step += 1
     progress.epoch += 1

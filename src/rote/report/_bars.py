@@ -46,6 +46,8 @@ def stacked_bar(shares: Mapping[str, Any], *, alt: str) -> Markup:
             pieces.append(f'<text class="on-{key}" x="{middle}" y="50%" dy=".35em" text-anchor="middle">')
             pieces.append(f"{words}</text>")
         left += width
+    if not left:
+        pieces.append('<text class="nothing" x="50%" y="50%" dy=".35em" text-anchor="middle">unknown</text>')
     return Markup(f'<svg class="stack" role="img" aria-label="{escape(alt)}">{"".join(pieces)}</svg>')
 
 

@@ -73,7 +73,7 @@ def learning_curves(record: Record) -> list[Figure]:
 
 
 def _accuracy(title: str, curves: Sequence[Curve], last: int) -> Figure:
-    rows = tuple(_ends(curve, percent, "epoch") for curve in curves if curve)
+    rows = tuple(_ends(curve, lambda share: percent(share, 1), "epoch") for curve in curves if curve)
     drawing = line_chart(
         curves,
         Axis("epoch", 0, max(last, 1), whole=True),
@@ -113,8 +113,8 @@ def coherence_chart(record: Record) -> Figure | None:
         Axis("step of training", 0, max(max(curve.x[-1] for curve in drawn), 1), "log1p"),
         Axis(title, min(max(smallest, 0.1), 0.8), max(largest * 1.2, 3.0), "log"),
         alt=_in_words(title, rows),
-        width=440,
-        height=320,
+        width=400,
+        height=300,
         reference=(1.0, "1: every example helps only itself"),
     )
     return Figure(title, drawing, rows)

@@ -111,7 +111,7 @@ def legend(limits: Sequence[float]) -> list[tuple[str, str]]:
     return [(f"q{i}", name) for i, name in enumerate(names)]
 
 
-def heat_map(grid: Grid, limits: Sequence[float], *, alt: str, width: float = 440) -> Markup:
+def heat_map(grid: Grid, limits: Sequence[float], *, alt: str, width: float = 400) -> Markup:
     """Draw the grid: one row per layer, one column per step.
 
     Args:

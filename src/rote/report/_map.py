@@ -27,7 +27,7 @@ def marked(scores: Sequence[float | None], lowest: float | None, share: float) -
     """
     if lowest is None:
         ranked = sorted((score for score in scores if score is not None), reverse=True)
-        count = round(share * len(ranked))
+        count = min(round(share * len(ranked)), len(ranked))
         if not count:
             return [False] * len(scores)
         lowest = ranked[count - 1]
@@ -40,8 +40,8 @@ def data_map(
     suspects: Sequence[bool],
     *,
     alt: str,
-    width: float = 440,
-    height: float = 380,
+    width: float = 400,
+    height: float = 350,
 ) -> Markup:
     """Draw one point per example; suspects are crosses, and stay where ``MOST_POINTS`` is not enough for all.
 

@@ -154,7 +154,10 @@ def _facts(suspect: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _value(value: object) -> str:
-    return _words.number(value) if isinstance(value, int | float) else _words.clip(value, 40)
+    """A table's value as the user knows it: no thousands set apart in years and codes."""
+    if isinstance(value, float):
+        return _words.DASH if _words.known(value) is None else f"{value:.6g}"
+    return _words.clip(value, 40)
 
 
 def _ways(coverage: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, float | None]]:

@@ -143,10 +143,7 @@ def svg(parts: Sequence[str], *, width: float, height: float, alt: str) -> Marku
 
     Example:
         >>> svg([], width=2, height=1, alt="nothing")
-        Markup('<svg viewBox="0 0 2 1" role="img" aria-label="nothing" style="max-width:2px"></svg>')
+        Markup('<svg viewBox="0 0 2 1" role="img" aria-label="nothing"></svg>')
     """
-    head = (
-        f'<svg viewBox="0 0 {px(width)} {px(height)}" role="img" aria-label="{escape(clean(alt))}" '
-        f'style="max-width:{px(width)}px">'
-    )
+    head = f'<svg viewBox="0 0 {px(width)} {px(height)}" role="img" aria-label="{escape(clean(alt))}">'
     return Markup(head + "".join(parts) + "</svg>")

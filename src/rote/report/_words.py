@@ -86,8 +86,8 @@ def fixed(value: float | None, decimals: int) -> str:
     return DASH if finite is None else _signed(finite, decimals)
 
 
-def percent(value: float | None) -> str:
-    """A share in percent: whole percents, tenths below 10 % and above 90 %.
+def percent(value: float | None, decimals: int | None = None) -> str:
+    """A share in percent: whole percents, tenths below 10 % and above 90 %, or ``decimals``.
 
     Example:
         >>> percent(0.758), percent(0.0123), percent(0.998), percent(None)
@@ -96,7 +96,8 @@ def percent(value: float | None) -> str:
     finite = known(value)
     if finite is None:
         return DASH
-    return f"{_signed(finite * 100, _decimals([finite]))}{THIN}%"
+    decimals = _decimals([finite]) if decimals is None else decimals
+    return f"{_signed(finite * 100, decimals)}{THIN}%"
 
 
 def interval(given: Mapping[str, Any] | None, decimals: int | None = None) -> str:
@@ -112,7 +113,7 @@ def interval(given: Mapping[str, Any] | None, decimals: int | None = None) -> st
     if value is None:
         return DASH
     if low is None or high is None:
-        return percent(value)
+        return percent(value, decimals)
     decimals = _decimals([value, low, high]) if decimals is None else decimals
     return f"{_signed(value * 100, decimals)}{THIN}% ({_range(low, high, decimals, signs=False)})"
 

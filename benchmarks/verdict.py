@@ -1,0 +1,89 @@
+"""Does the verdict say what is true where the truth is known?
+
+Datasets × networks × shares of permuted labels; each is audited, and two things are asked of each dataset and
+network: does the learned share fall as the noise grows, and is the word right without noise and with nothing else?
+
+    python -m benchmarks.verdict --data-dir DIR --out FOLDER
+
+FOLDER keeps one run a cell and can be stopped and run again.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from torch import nn
+
+from rote.audit import Plan, run_audit
+from rote.data import digest, load, plant
+from rote.learners import Recipe, cnn, mlp, resnet18
+
+NOISE = (0.0, 0.2, 0.5, 1.0)
+LIMITS = {"digits": None, "mnist": 2000, "cifar10": 2000}
+
+
+def small_resnet(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """ResNet-18 with 8 channels in its first stage, so that a CPU can train many."""
+    return resnet18(shape, classes, width=8)
+
+
+NETWORKS = {"mlp": (mlp, 0.05), "cnn": (cnn, 0.05), "resnet18, width 8": (small_resnet, 0.02)}
+EPOCHS = {"digits": 20, "mnist": 15, "cifar10": 12}
+
+
+def run_one(name: str, network: str, noise: float, data_dir: str | None, out: Path, runs: int) -> dict[str, object]:
+    """Audit one cell and return what the verdict rests on."""
+    splits = load(name, data_dir=data_dir, limit=LIMITS[name])
+    if noise:
+        train = plant(splits.train, "permute", noise, seed=0)
+        splits = replace(splits, train=train, sha256=digest(train, splits.test))
+    factory, lr = NETWORKS[network]
+    plan = Plan(recipe=Recipe(epochs=EPOCHS[name], lr=lr), runs=runs, probe=200)
+    where = out / f"{name}-{network.split(',')[0]}-{noise}"
+    report = run_audit(factory, splits, plan=plan, out=where).report
+    (where / "report.json").write_text(json.dumps(report))
+    verdict = report["verdict"]
+    return {
+        "data": name,
+        "network": network,
+        "noise": noise,
+        "word": verdict["word"],
+        "wrong": report["shares"]["wrong_labels"]["value"],
+        **{k: verdict[k]["value"] for k in ("learned", "memorised", "unfitted")},
+        "low": verdict["learned"]["low"],
+        "high": verdict["learned"]["high"],
+    }
+
+
+def main() -> None:
+    """Run what is missing, then print the table and the judgement of each dataset and network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--out", type=Path, default=Path("rote-runs/bench-verdict"))
+    parser.add_argument("--data", nargs="+", default=list(LIMITS))
+    parser.add_argument("--runs", type=int, default=3)
+    asked = parser.parse_args()
+    print("| data | network | permuted | learned (95 %) | memorised | not fitted | contradicted labels | word |")
+    print("|---|---|---|---|---|---|---|---|")
+    failures = []
+    for name, network in product(asked.data, NETWORKS):
+        rows = [run_one(name, network, e, asked.data_dir, asked.out, asked.runs) for e in NOISE]
+        for r in rows:
+            print(
+                f"| {name} | {network} | {r['noise']:.0%} | {r['learned']:.3f} ({r['low']:.3f} to {r['high']:.3f}) "
+                f"| {r['memorised']:.3f} | {r['unfitted']:.3f} | {r['wrong']:.3f} | {r['word']} |",
+                flush=True,
+            )
+        learned = [r["learned"] for r in rows]
+        if learned != sorted(learned, reverse=True):
+            failures.append(f"{name}, {network}: the learned share does not fall with the noise")
+        if not str(rows[0]["word"]).startswith("learning") or rows[-1]["word"] not in ("memorising", "neither"):
+            failures.append(f"{name}, {network}: the word is wrong without noise, or with nothing but noise")
+    print()
+    print("\n".join(failures) or "Every row is in order, and every word is right.")
+
+
+if __name__ == "__main__":
+    main()
