@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## audit the bundled digits with 20 % planted label noise, and say where the page lies
-	$(BIN)/rote audit digits --label-noise uniform:0.2 --out rote-runs/demo
+	$(BIN)/rote audit digits --label-noise uniform:0.2 --epochs 20 --try early-stop,drop-suspects --out rote-runs/demo
 
 test: lint  ## everything that must be green: lint, types, tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses $(JOBS)

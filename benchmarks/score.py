@@ -1,12 +1,12 @@
 """Does the suspicion score find wrong labels better than what one would rank by without it?
 
-Datasets × kinds of noise × rates × seeds; for each, the networks of an audit are trained on noisy labels (and on
-planted ones, to set the score's weights), and score, baselines and cleanlab rank the same examples by the same
-networks. Only the noise planted here is used to judge, never to rank.
+Datasets × kinds of noise × rates × seeds; for each, the networks of an audit are trained on noisy labels, and on
+planted ones to set the score's trust in neighbours. Then score, baselines and cleanlab rank the same examples by
+the same networks. Noise planted here is used only to judge them.
 
-    python -m benchmarks.score --data-dir DIR --out FOLDER --seeds 0 1 2 3 4
+    python -m benchmarks.score --data-dir DIR --out FOLDER --seeds 1 2 3 4 5
 
-FOLDER keeps one record a cell and can be stopped and run again; the table goes to ``docs/score.md`` by hand.
+FOLDER keeps one record a cell and can be stopped and run again; the tables stand in ``docs/score.md``.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def run_one(name: str, kind: str, rate: float, seed: int, data_dir: str | None, 
 
 
 def _cleanlab(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
-    """cleanlab's two rankings from held-out probabilities (its quality scores, turned around)."""
+    """The two rankings of cleanlab from held-out probabilities (its quality scores, turned around)."""
     try:
         from cleanlab.rank import get_label_quality_scores
     except ImportError:
@@ -99,9 +99,7 @@ def _cleanlab(evidence: Evidence) -> dict[str, NDArray[np.float64]]:
 
 def table(out: str) -> str:
     """Markdown: a row a dataset, kind and rate, means over seeds, the best in bold."""
-    records = [
-        json.loads(p.read_text())["record"] for p in sorted(Path(out).glob("*/records/result.json"))
-    ]
+    records = [json.loads(p.read_text())["record"] for p in sorted(Path(out).glob("*/records/result.json"))]
     names = list(records[0]["methods"])
     lines = []
     for column, title in enumerate(("AUROC", "precision at k")):
@@ -115,7 +113,12 @@ def table(out: str) -> str:
             cells = [f"**{v:.3f}**" if round(v, 3) == round(max(means), 3) else f"{v:.3f}" for v in means]
             lines.append(f"| {name} | {kind} {rate:.0%} | " + " | ".join(cells) + f" | {len(rows)} |")
         lines.append("")
-    lines += ["### Share of wrong labels, estimated and true", "", "| data | noise | true | estimated |", "|---|---|---|---|"]
+    lines += [
+        "### Share of wrong labels, estimated and true",
+        "",
+        "| data | noise | true | estimated |",
+        "|---|---|---|---|",
+    ]
     for name, kind, rate in product(DATASETS, KINDS, RATES):
         rows = [r for r in records if (r["data"], r["kind"], r["rate"]) == (name, kind, rate)]
         if rows:
@@ -130,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir")
     parser.add_argument("--out", default="rote-runs/bench-score")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--data", nargs="+", default=list(DATASETS))
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()

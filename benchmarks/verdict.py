@@ -1,7 +1,8 @@
 """Does the verdict say what is true where the truth is known?
 
 Datasets × networks × shares of permuted labels; each is audited, and two things are asked of each dataset and
-network: does the learned share fall as the noise grows, and is the word right without noise and with nothing else?
+network: does the learned share fall as the noise grows, and is the word right without noise and with nothing
+else?
 
     python -m benchmarks.verdict --data-dir DIR --out FOLDER
 
@@ -33,7 +34,9 @@ NETWORKS = {"mlp": (mlp, 0.05), "cnn": (cnn, 0.05), "resnet18, width 8": (small_
 EPOCHS = {"digits": 20, "mnist": 15, "cifar10": 12}
 
 
-def run_one(name: str, network: str, noise: float, data_dir: str | None, out: Path, runs: int) -> dict[str, object]:
+def run_one(
+    name: str, network: str, noise: float, data_dir: str | None, out: Path, runs: int
+) -> dict[str, object]:
     """Audit one cell and return what the verdict rests on."""
     splits = load(name, data_dir=data_dir, limit=LIMITS[name])
     if noise:
@@ -65,21 +68,26 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=list(LIMITS))
     parser.add_argument("--runs", type=int, default=3)
     asked = parser.parse_args()
-    print("| data | network | permuted | learned (95 %) | memorised | not fitted | contradicted labels | word |")
+    print(
+        "| data | network | permuted | learned (95 %) | memorised | not fitted | contradicted labels | word |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     failures = []
     for name, network in product(asked.data, NETWORKS):
         rows = [run_one(name, network, e, asked.data_dir, asked.out, asked.runs) for e in NOISE]
         for r in rows:
             print(
-                f"| {name} | {network} | {r['noise']:.0%} | {r['learned']:.3f} ({r['low']:.3f} to {r['high']:.3f}) "
-                f"| {r['memorised']:.3f} | {r['unfitted']:.3f} | {r['wrong']:.3f} | {r['word']} |",
+                f"| {name} | {network} | {r['noise']:.0%} "
+                f"| {r['learned']:.3f} ({r['low']:.3f} to {r['high']:.3f}) | {r['memorised']:.3f} | {r['unfitted']:.3f} | {r['wrong']:.3f} | {r['word']} |",
                 flush=True,
             )
         learned = [r["learned"] for r in rows]
         if learned != sorted(learned, reverse=True):
             failures.append(f"{name}, {network}: the learned share does not fall with the noise")
-        if not str(rows[0]["word"]).startswith("learning") or rows[-1]["word"] not in ("memorising", "neither"):
+        if not str(rows[0]["word"]).startswith("learning") or rows[-1]["word"] not in (
+            "memorising",
+            "neither",
+        ):
             failures.append(f"{name}, {network}: the word is wrong without noise, or with nothing but noise")
     print()
     print("\n".join(failures) or "Every row is in order, and every word is right.")

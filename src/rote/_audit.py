@@ -49,8 +49,8 @@ def audit(
         >>> import tempfile
         >>> from rote.data import load
         >>> from rote.learners import Recipe
-        >>> plan = Plan(recipe=Recipe(epochs=2), runs=2)
-        >>> found = audit("mlp", load("digits", limit=100), plan=plan, out=tempfile.mkdtemp(), workers=(1, 1))
+        >>> plan = Plan(recipe=Recipe(epochs=6, batch=16), runs=2)
+        >>> found = audit("mlp", load("digits", limit=300), plan=plan, out=tempfile.mkdtemp(), workers=(1, 1))
         >>> found.report["verdict"]["word"], (found.path / "report.html").exists()
         ('learning', True)
     """

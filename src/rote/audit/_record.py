@@ -216,8 +216,8 @@ def _shares(split: Split, found: Findings) -> dict[str, Any]:
             "Memorised is the share of labels predicted by networks that saw them and not by those that did "
             "not.",
             "Wrong labels are counted where the networks, half of them by the one that never saw the "
-            "example, clearly prefer another label. Wrong labels that look like their class are missed; hard examples "
-            "that networks agree to mistake are counted.",
+            "example, clearly prefer another label. Wrong labels that look like their class are missed; "
+            "hard examples that networks agree to mistake are counted.",
             f"The check: of {100 * planted:.1f} % of labels that were planted wrong in these data, the same "
             f"rule counts {100 * found.planted_seen:.0f} %.",
         ],

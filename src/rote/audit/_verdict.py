@@ -17,8 +17,9 @@ RULE = (
     "a share of what is left above chance. Learned: the share it predicts for labels it never saw; only what "
     "examples have in common can do that. Memorised: what it predicts of its own training labels beyond "
     f"that. Not fitted: the rest. Neither: less than {FITS_NOTHING:.0%} is fitted. Memorising: less than "
-    f"{LEARNS_NOTHING:.0%} is learned, or the interval of what is learned reaches down to 0. Learning: at "
-    f"least {MOSTLY:.0%} of what is fitted is learned. Learning and memorising: anything between."
+    f"{LEARNS_NOTHING:.0%} is learned, or less than is memorised and with an interval that reaches down to "
+    f"0. Learning: at least {MOSTLY:.0%} of what is fitted is learned. Learning and memorising: anything "
+    "between."
 )
 
 
@@ -78,7 +79,8 @@ def judge(split: Split) -> str:
     fitted = learned + memorised
     if fitted < FITS_NOTHING:
         return "neither"
-    if learned < LEARNS_NOTHING or (split.learned.low is not None and split.learned.low <= 0):
+    unsure = split.learned.low is not None and split.learned.low <= 0
+    if learned < LEARNS_NOTHING or (learned < memorised and unsure):
         return "memorising"
     return "learning" if learned >= MOSTLY * fitted else "learning and memorising"
 
@@ -109,6 +111,6 @@ def headline(word: str, split: Split) -> str:
             "with another learning rate."
         ).replace("%", " %")
     return (
-        f"It is learning, and memorising too: it predicts {learned:.0%} of the labels without having seen "
-        f"them and another {memorised:.0%} only because it has."
+        f"It is learning, and memorising too: it predicts {learned:.0%} of the labels without having "
+        f"seen them and another {memorised:.0%} only because it has."
     ).replace("%", " %")

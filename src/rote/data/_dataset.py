@@ -147,6 +147,11 @@ class Splits:
         mean: What was subtracted from each column of a table, shape ``[d]``, float64; empty for images.
         std: What each column was then divided by, shape ``[d]``, float64; empty for images. Both come from
             the training part alone.
+
+    Example:
+        >>> d = Dataset("toy", np.zeros((2, 1), np.float32), np.array([0, 1]), np.arange(2), ("a", "b"))
+        >>> Splits(train=d[:1], test=d[1:], source="memory", sha256="").test.ids.tolist()
+        [1]
     """
 
     train: Dataset

@@ -129,6 +129,13 @@ def nearness_to_other_class(dataset: Dataset) -> tuple[NDArray[np.float64], NDAr
 
     Raises:
         InputError: If fewer than two classes have examples.
+
+    Example:
+        >>> X = np.array([[0.0], [1.0], [4.0], [9.0]], np.float32)
+        >>> toy = Dataset("toy", X, np.array([0, 0, 1, 1]), np.arange(4), ("a", "b"))
+        >>> score, other = nearness_to_other_class(toy)
+        >>> score.round(2).tolist(), other.tolist()
+        ([0.13, 0.15, 0.59, 0.37], [1, 1, 0, 0])
     """
     present = np.unique(dataset.y)
     if len(present) < 2:

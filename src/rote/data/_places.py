@@ -26,6 +26,10 @@ class Source:
         examples: How many examples the full dataset has, training and test part together.
         classes: How many classes it has.
         advice: What to do where it was not found; empty otherwise.
+
+    Example:
+        >>> Source("digits", True, "scikit-learn", 1797, 10, "").where
+        'scikit-learn'
     """
 
     name: str

@@ -58,7 +58,16 @@ def watch(
 
 
 class Meter:
-    """Statistics of a watched model; made by :func:`watch`."""
+    """Statistics of a watched model; made by :func:`watch`.
+
+    Example:
+        >>> model = nn.Linear(2, 1)
+        >>> with watch(model) as meter:
+        ...     model(torch.ones(3, 2)).mean().backward()
+        ...     meter.update()
+        ...     round(meter.compute().alpha, 5)  # three equal examples
+        1.0
+    """
 
     def __init__(self, model: nn.Module, *, accumulate: bool, reduction: Literal["mean", "sum"]) -> None:
         if reduction not in ("mean", "sum"):

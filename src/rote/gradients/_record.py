@@ -21,6 +21,10 @@ class LayerCoherence:
         alpha_unbiased: ``(‖S_l‖²−Q_l)/((m−1)Q_l)``; may be negative.
         noise_scale: ``(1−α)/α`` of the unbiased α; infinite where that is not positive.
         share: ``f_l``, this layer's share of the squared norms; the shares add up to 1.
+
+    Example:
+        >>> LayerCoherence(4, 0.5, 2.0, 1 / 3, 2.0, 1.0).m_coherence
+        2.0
     """
 
     m: float
@@ -57,6 +61,11 @@ class Coherence:
         squared_norms: ``‖g_i‖²``, shape ``[m]`` float64; ``None`` when several steps were pooled.
         layers: The same per layer, in the order of the model.
         note: Why a value is nan; empty otherwise.
+
+    Example:
+        >>> layer = LayerCoherence(4, 0.5, 2.0, 1 / 3, 2.0, 1.0)
+        >>> Coherence(4, 1, 0.5, 2.0, 1 / 3, 2.0, None, {"fc": layer})
+        Coherence(m=4, alpha=0.5, m_coherence=2, alpha_unbiased=0.3333, noise_scale=2, layers=1)
     """
 
     m: float

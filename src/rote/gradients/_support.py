@@ -40,6 +40,11 @@ class Support:
             It is not divided by ``‖g_i‖²`` and contains the example itself in its own label's column.
         way: How the inner products were taken: ``"forward mode"``; ``"reverse mode twice"`` where a layer has
             no forward mode; ``"rerun per example"`` (much slower) where it has no second derivative either.
+
+    Example:
+        >>> one, whole = np.ones(1), np.zeros(1, np.int64)
+        >>> Support(1, 0 * one, 0 * one, one, whole, whole + 1)
+        Support(m=1, labels=1, median whole=0, median same_label=0)
     """
 
     m: int
@@ -90,7 +95,7 @@ def support(
         >>> model = nn.Linear(2, 2, bias=False)
         >>> x, y = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 1])
         >>> s = support(model, nn.CrossEntropyLoss(), (x, y))
-        >>> s.whole.round(5).tolist(), s.m_label.tolist()
+        >>> (s.whole.round(5) + 0.0).tolist(), s.m_label.tolist()
         ([1.0, 1.0, 0.0], [2, 2, 1])
     """
     x, y = _joined(model, examples, chunk_size)

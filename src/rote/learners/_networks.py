@@ -52,6 +52,7 @@ def cnn(shape: Sequence[int], classes: int, *, channels: Sequence[int] = (32, 64
         ValueError: If ``shape`` is not that of an image, or the image is too small.
 
     Example:
+        >>> import torch
         >>> cnn((3, 32, 32), 10)(torch.zeros(2, 3, 32, 32)).shape
         torch.Size([2, 10])
     """
@@ -106,6 +107,7 @@ def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Seque
         ValueError: If ``shape`` is not that of an image, or the image is too small.
 
     Example:
+        >>> import torch
         >>> resnet18((1, 8, 8), 3, width=8)(torch.zeros(2, 1, 8, 8)).shape
         torch.Size([2, 3])
     """
