@@ -187,9 +187,9 @@ class _Work:
         planted_y, planted = self._plant(near)
         rng = np.random.default_rng([self.plan.seed, 10])
         groups = {
-            "real": self._cells("real", self.train.y, coherence=True, support=True),
+            "real": self._cells("real", self.train.y, coherence=True, support=True, neighbours=True),
             "control": self._cells("control", rng.permutation(self.train.y), coherence=True),
-            "planted": self._cells("planted", planted_y),
+            "planted": self._cells("planted", planted_y, neighbours=True),
         }
         every = [cell for cells in zip(*groups.values(), strict=True) for cell in cells]
         self._train(every)
@@ -232,9 +232,7 @@ class _Work:
     def _train(self, cells: Sequence[Cell]) -> None:
         train_cells(cells, self.material, self.factory, self.plan, self.run, self.workers, self.on_progress)
 
-    def _cells(
-        self, kind: str, y: NDArray[np.int64], *, coherence: bool = False, support: bool = False
-    ) -> list[Cell]:
+    def _cells(self, kind: str, y: NDArray[np.int64], **watched: bool) -> list[Cell]:
         """Run k of a kind: all but part k; the same seed for every kind, so that runs are pairs."""
         return [
             Cell(
@@ -242,8 +240,7 @@ class _Work:
                 y,
                 np.flatnonzero(self.part != k),
                 self.plan.seed * 1000 + k,
-                coherence,
-                support,
+                **watched,
             )
             for k in range(self.plan.runs)
         ]

@@ -34,6 +34,8 @@ class Cell:
         seed: Of initial weights and order.
         coherence: Whether to measure coherence on the probe, at log-spaced steps.
         support: Whether to measure every example's support, after epochs 1, 2, 4, 8, … and the last.
+        neighbours: Whether to measure, at the end, how near held-out examples are to each class inside the
+            network.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Cell:
     seed: int
     coherence: bool = False
     support: bool = False
+    neighbours: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +155,8 @@ class _Training:
         held_out = np.ones(len(self.y), bool)
         held_out[self.cell.learn] = False
         arrays["held_out"] = held_out
-        arrays["representation_distance"] = self._representation_distance(held_out)
+        if self.cell.neighbours:
+            arrays["representation_distance"] = self._representation_distance(held_out)
         self.run.append(f"{self.cell.name}/clock", {"seconds": time.monotonic() - began})
         self.run.save(f"{self.cell.name}/track", {"epochs": epochs, "steps": self.progress.step}, arrays)
         self.run.discard(f"{self.cell.name}/checkpoint")

@@ -35,7 +35,7 @@ def remedy_cells(
     """
     cells = []
     for k, cell in enumerate(real):
-        changed = replace(cell, name=f"cells/{name}-{k}", coherence=False, support=False)
+        changed = replace(cell, name=f"cells/{name}-{k}", coherence=False, support=False, neighbours=False)
         if name == "drop-suspects":
             cells.append(replace(changed, learn=cell.learn[~suspect[cell.learn]]))
         elif name == "relabel":
