@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rote.audit._evidence import Evidence
 from rote.data import Dataset, split
+from rote.gradients import support
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 
@@ -52,8 +54,15 @@ def made_up():
 
 
 @pytest.fixture(scope="session")
+def warm():
+    """Loads what torch loads on the first use of torch.func, so that no test pays for it."""
+    model = torch.nn.Linear(2, 2)
+    support(model, torch.nn.CrossEntropyLoss(), (torch.eye(2), torch.tensor([0, 1])))
+
+
+@pytest.fixture(scope="session")
 def blobs():
-    """A function that makes two round clouds of points, 120 to learn from, some of whose labels are flipped."""
+    """A function that makes two clouds of points, 120 to learn from, some of whose labels are flipped."""
 
     def make(flipped=0, permuted=False, seed=0):
         rng = np.random.default_rng(seed)

@@ -125,14 +125,14 @@ def module(tmp_path, monkeypatch):
 )
 def test_a_factory_that_cannot_be_had_is_refused(module, text, attribute, said):
     name = module("rote_test_broken", text)
-    with pytest.raises(InputError, match="^`model`: ") as error:
+    with pytest.raises(InputError, match=r"^`model`: ") as error:
         find_factory(f"{name}:{attribute}")
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["vgg", "", "mlp ", "no_such_module:net", ":net", "os:", "..x:y"])
 def test_a_name_that_stands_for_nothing_is_refused(name):
-    with pytest.raises(InputError, match="^`model`"):
+    with pytest.raises(InputError, match=r"^`model`"):
         find_factory(name)
 
 
@@ -180,7 +180,7 @@ def frozen():
     ],
 )
 def test_a_factory_that_builds_nothing_is_refused(factory, said):
-    with pytest.raises(InputError, match="^`model`: ") as error:
+    with pytest.raises(InputError, match=r"^`model`: ") as error:
         build(factory, (2,), 2)
     assert said in str(error.value)
 

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import rote
+from rote.audit import Plan
+from rote.data import load
+from rote.learners import Recipe
 from rote.report import audit_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -60,3 +64,13 @@ def test_dark_is_dark_and_light_is_light(chromium, page, tmp_path):
     assert np.median(drawn[False]) > 240
     assert np.median(drawn[True]) < 40
     assert all(image.std() > 20 for image in drawn.values())  # something is on it
+
+
+def test_the_page_of_a_real_audit(chromium, tmp_path):
+    plan = Plan(recipe=Recipe(epochs=3), runs=2, probe=50)
+    done = rote.audit("mlp", load("digits", limit=150), plan=plan, out=tmp_path / "run", workers=(1, 1))
+    written = (done.path / "report.html").read_text(encoding="utf-8")
+    assert measured(chromium, written, tmp_path) == "375 10"
+    shown = chromium.dump_dom(done.path / "report.html")
+    assert html.escape(done.report["verdict"]["headline"], quote=False) in shown
+    assert done.report["suspects"][0]["id"] in shown

@@ -122,8 +122,8 @@ class _Training:
         self.test_x = standardised(material.test_x, material.x, cell.learn).to(material.device)
         self.classes = material.classes
         self.y, self.test_y, self.true_y = cell.y, material.test_y, material.true_y
-        self.learn = torch.from_numpy(cell.learn).to(material.device)
-        self.labels = torch.from_numpy(cell.y).to(material.device)
+        self.learn = torch.tensor(cell.learn, device=material.device)
+        self.labels = torch.tensor(cell.y, device=material.device)
         torch.manual_seed(cell.seed)
         self.model = build(factory, material.x.shape[1:], material.classes).to(material.device)
         self.progress: Progress = start(self.model, plan.recipe)
@@ -142,7 +142,10 @@ class _Training:
         epochs = self.plan.recipe.epochs
         while self.progress.epoch < epochs:
             _leave_if_alone(owner)
-            self._epoch()
+            try:
+                self._epoch()
+            except InputError as error:
+                raise self._diverged() if self._overflowed(error) else error from error
             if time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS and self.progress.epoch < epochs:
                 self._checkpoint()
                 saved = time.monotonic()
@@ -187,14 +190,17 @@ class _Training:
 
     def _failed(self, error: Exception) -> InputError:
         """Why an epoch could not be trained, in one sentence."""
-        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
-            return self._diverged()
         if isinstance(error, InputError):
             return error
         last = len(self.cell.learn) % self.plan.recipe.batch
         hint = "; the last step of an epoch has one example only: try another --batch" if last == 1 else ""
         said = " ".join(str(error).split())
         return InputError(f"`model`: the network failed in training ({type(error).__name__}: {said}){hint}.")
+
+    def _overflowed(self, error: InputError) -> bool:
+        """Whether steps, and not the data, made weights or gradients infinite."""
+        finite = all(bool(torch.isfinite(p).all()) for p in self.model.parameters())
+        return self.progress.step > 0 and (not finite or "not finite" in str(error))
 
     def _diverged(self) -> InputError:
         return InputError(

@@ -107,8 +107,8 @@ def headline(word: str, split: Split) -> str:
         ).replace("%", " %")
     if word == "neither":
         return (
-            f"Neither: it has fitted only {max(learned + memorised, 0.0):.0%} of the labels; train longer, or "
-            "with another learning rate."
+            f"Neither: it has fitted only {max(learned + memorised, 0.0):.0%} of the labels; train longer, "
+            "or with another learning rate."
         ).replace("%", " %")
     return (
         f"It is learning, and memorising too: it predicts {learned:.0%} of the labels without having "
