@@ -1,8 +1,8 @@
 """Does the suspicion score find wrong labels better than what one would rank by without it?
 
-Datasets × kinds of noise × rates × seeds; for each, the networks of an audit are trained on noisy labels, and on
-planted ones to set the score's trust in neighbours. Then score, baselines and cleanlab rank the same examples by
-the same networks. Noise planted here is used only to judge them.
+Datasets × kinds of noise × rates × seeds; for each, the networks of an audit are trained on noisy labels, and
+on planted ones to set the score's trust in neighbours. Then score, baselines and cleanlab rank the same
+examples by the same networks. Noise planted here is used only to judge them.
 
     python -m benchmarks.score --data-dir DIR --out FOLDER --seeds 1 2 3 4 5
 
@@ -49,7 +49,8 @@ def run_one(name: str, kind: str, rate: float, seed: int, data_dir: str | None, 
         return
     model, limit, recipe = DATASETS[name]
     splits = load(name, data_dir=data_dir, limit=limit, split_seed=seed)
-    noisy = replace(splits, train=plant(splits.train, kind, rate, seed=seed))
+    train = plant(splits.train, kind, rate, seed=seed)
+    noisy = replace(splits, train=train, test=splits.test[:200])  # the test part is not asked anything
     plan = Plan(model, recipe, seed=seed)
     sha = digest(noisy.train, noisy.test)
     with RunFolder.open(where, command=sys.argv, config=plan.config(), data_sha256=sha) as run:

@@ -22,7 +22,7 @@ from rote.data import digest, load, plant
 from rote.learners import Recipe, cnn, mlp, resnet18
 
 NOISE = (0.0, 0.2, 0.5, 1.0)
-LIMITS = {"digits": None, "mnist": 2000, "cifar10": 2000}
+LIMITS = {"digits": None, "mnist": 1500, "cifar10": 1500}
 
 
 def small_resnet(shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -39,6 +39,7 @@ def run_one(
 ) -> dict[str, object]:
     """Audit one cell and return what the verdict rests on."""
     splits = load(name, data_dir=data_dir, limit=LIMITS[name])
+    splits = replace(splits, test=splits.test[:300])  # the verdict does not rest on it
     if noise:
         train = plant(splits.train, "permute", noise, seed=0)
         splits = replace(splits, train=train, sha256=digest(train, splits.test))
@@ -76,11 +77,10 @@ def main() -> None:
     for name, network in product(asked.data, NETWORKS):
         rows = [run_one(name, network, e, asked.data_dir, asked.out, asked.runs) for e in NOISE]
         for r in rows:
-            print(
-                f"| {name} | {network} | {r['noise']:.0%} "
-                f"| {r['learned']:.3f} ({r['low']:.3f} to {r['high']:.3f}) | {r['memorised']:.3f} | {r['unfitted']:.3f} | {r['wrong']:.3f} | {r['word']} |",
-                flush=True,
-            )
+            shares = " | ".join(f"{r[k]:.3f}" for k in ("memorised", "unfitted", "wrong"))
+            learned_words = f"{r['learned']:.3f} ({r['low']:.3f} to {r['high']:.3f})"
+            start = f"| {name} | {network} | {r['noise']:.0%} | {learned_words}"
+            print(f"{start} | {shares} | {r['word']} |", flush=True)
         learned = [r["learned"] for r in rows]
         if learned != sorted(learned, reverse=True):
             failures.append(f"{name}, {network}: the learned share does not fall with the noise")

@@ -56,8 +56,10 @@ def made_up():
 @pytest.fixture(scope="session")
 def warm():
     """Loads what torch loads on the first use of torch.func, so that no test pays for it."""
-    model = torch.nn.Linear(2, 2)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
     support(model, torch.nn.CrossEntropyLoss(), (torch.eye(2), torch.tensor([0, 1])))
+    model(torch.eye(2)).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """One cell: inputs as networks see them, going on from a checkpoint, and networks that cannot be trained."""
 
 import os
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import nn
 
-from rote.audit import Plan, _cell
+from rote.audit import Plan, _cell, _cells
 from rote.audit._cell import Cell, Material, standardised, train_cell
 from rote.audit._cells import choose_workers
 from rote.errors import InputError
@@ -73,11 +74,11 @@ def new_run(tmp_path):
 PLAN = Plan(recipe=Recipe(epochs=5, batch=6, momentum=0.8), runs=2, probe=10)
 
 
-def trained(run, factory=net, plan=PLAN, learn=None, **options):
+def trained(run, factory=net, plan=PLAN, learn=None):
     given, y = material()
     learn = np.arange(4, 24) if learn is None else learn
     cell = Cell("cells/real-0", y, learn, 7, coherence=True, support=True, neighbours=True)
-    train_cell(cell, given, factory, plan, run.path, threads=1, **options)
+    train_cell(cell, given, factory, plan, run.path, threads=1)
     record, arrays = run.load("cells/real-0/track")
     return record, arrays, run.records("cells/real-0/curve"), run.records("cells/real-0/coherence")
 
@@ -176,25 +177,28 @@ def test_batch_normalisation_of_a_lone_last_example_says_which_option_helps(new_
         trained(new_run(), learn=np.arange(5, 24))  # 19 examples in batches of 6
 
 
-def test_a_worker_whose_parent_is_gone_leaves_at_once(new_run, monkeypatch):
-    def leave(status):
-        raise SystemExit(status)
-
-    monkeypatch.setattr(os, "_exit", leave)
-    run = new_run()
-    with pytest.raises(SystemExit):
-        trained(run, owner=os.getpid())  # this process is not its own parent
-    assert run.records("cells/real-0/curve") == []
-    trained(run, owner=os.getppid())
+def test_a_worker_ends_when_its_parent_is_gone(monkeypatch):
+    left = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda status: left.set())
+    monkeypatch.setattr(_cells, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    parent = os.getppid()
+    for _ in range(3):
+        _cells.end_with(parent)
+    assert sum(thread.name == f"as long as {parent}" for thread in threading.enumerate()) == 1
+    assert not left.wait(0.05)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert left.wait(5)
 
 
 @pytest.mark.parametrize("jobs", [None, 1, 2])
 def test_workers_share_the_cores(jobs):
-    how = choose_workers(15, jobs=jobs)
+    how = choose_workers(15, 1e6, jobs=jobs)
     assert how.jobs >= 1
-    assert how.threads >= 1
+    assert how.threads == 1  # small steps
+    assert choose_workers(15, 1e12, jobs=jobs).threads >= 1
+    assert choose_workers(15, 1e6, jobs=jobs, threads=3).threads == 3
     assert jobs is None or how.jobs == jobs
-    assert choose_workers(1).jobs == 1
+    assert choose_workers(1, 1e6).jobs == 1
 
 
 def test_curves_tell_pristine_from_corrupt_labels(new_run):

@@ -72,7 +72,7 @@ def test_right_labels_are_learned(blobs, tmp_path):
     [(wide, Recipe(epochs=30, batch=16, lr=0.3)), (small, Recipe(epochs=2, batch=64, lr=1e-4))],
 )
 def test_permuted_labels_are_not_learned(blobs, tmp_path, model, recipe):
-    """Half of them are wrong, and nothing tells which: whether memorised or not fitted, it is not learning."""
+    """Half of them are wrong and nothing tells which: memorised or not fitted, it is not learning."""
     tries = ("early-stop", "drop-suspects", "relabel")
     plan = replace(PLAN, recipe=recipe)
     report, _ = run(blobs(permuted=True), tmp_path / "run", model, plan, tries=tries)
@@ -267,3 +267,13 @@ def test_the_random_numbers_of_the_caller_do_not_matter(blobs, tmp_path):
         report["cost"].pop("seconds")
         reports.append(report)
     assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize(("share", "wrong"), [(0.0, 0), (0.25, 10), (1.0, 18)])
+def test_something_is_always_left_to_hold_planted_labels_against(made_up, monkeypatch, share, wrong):
+    """However many labels look planted, at most half of those that are not are set aside."""
+    planted = np.arange(40) < 4
+    monkeypatch.setattr(audit_module, "visible_share", lambda *_: share)
+    looks_wrong = audit_module._Work._looks_wrong(made_up(seed=1), made_up(seed=2), planted)
+    assert looks_wrong.sum() == wrong
+    assert (~planted & ~looks_wrong).sum() >= 18

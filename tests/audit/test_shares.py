@@ -20,7 +20,7 @@ def test_the_share_of_a_separated_mixture_is_found(share):
 
 
 def test_the_share_of_an_overlapping_mixture_is_an_upper_bound_that_is_nearly_tight():
-    """Right uniform on [0, 1], wrong and planted on [0.5, 1.5]: above 1 there are only wrong ones, half of them."""
+    """Right uniform on [0, 1], wrong and planted on [0.5, 1.5]: half of the wrong lie above 1."""
     statistic = np.r_[np.linspace(0, 1, 8000), np.linspace(0.5, 1.5, 2000)]
     assert visible_share(statistic, np.linspace(0.5, 1.5, 1000)) == pytest.approx(0.2, rel=0.03)
 
@@ -58,5 +58,5 @@ def test_a_label_is_contradicted_where_another_is_clearly_preferred(made_up):
     evidence = made_up(m=3, classes=2, y=np.zeros(3, int), held_out=says, belief=belief)
     assert contradicted(evidence).tolist() == [True, False, False]
     edge = np.array([[0.5 - CONTRADICTED / 2, 0.5 + CONTRADICTED / 2]])
-    just = made_up(m=1, classes=2, y=np.array([0]), held_out=edge + [[1e-9, -1e-9]], belief=edge)
+    just = made_up(m=1, classes=2, y=np.array([0]), held_out=np.array([[1e-9, -1e-9]]) + edge, belief=edge)
     assert not contradicted(just).any()

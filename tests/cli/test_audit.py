@@ -28,7 +28,7 @@ def words(out, *more, jobs=1):
 
 
 def comparable(out):
-    """A report without what may differ between two runs of one audit: seconds, workers, and what was typed."""
+    """A report without what may differ between runs of one audit: seconds, workers, what was typed."""
     report = json.loads((Path(out) / "report.json").read_text())
     for name in ("seconds", "jobs", "sentence"):
         report["cost"].pop(name)
@@ -87,7 +87,7 @@ def test_the_same_command_again_reads_the_folder_back(finished, capsys):
     before = contents(out)
     began = time.process_time()
     assert main(words(out)) == 0
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 5
     said = capsys.readouterr()
     assert said.out.startswith(
         "This audit was finished before; its folder was read back, and nothing was trained.\n"
@@ -149,7 +149,7 @@ def test_remedies_are_added_to_a_finished_audit_without_training_it_again(finish
         (["--seeds", "121"], "`seeds` must be at most the number of training examples"),
         (["--seed", "-1"], "`seed` must be a whole number from 0"),
         (["--epochs", "0"], "`epochs` and `batch` must be at least 1. Got 0 and 64."),
-        (["--epochs", "many"], 'Invalid value "many" for --epochs'),
+        (["--epochs", "many"], "Invalid value for --epochs"),
         (["--lr", "-1"], "`lr` must be positive. Got -1.0."),
         (["--momentum", "1.5"], "`momentum` must be at least 0 and below 1"),
         (["--weight-decay", "-1"], "`weight_decay` at least 0"),
@@ -163,17 +163,12 @@ def test_remedies_are_added_to_a_finished_audit_without_training_it_again(finish
         (["--limit", "30"], "`digits` must have at least 50 training examples for an audit. Got 30."),
         (["--label", "y"], "`label` names the column of a CSV or Parquet file"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_cannot_be_is_one_sentence_and_leaves_no_folder(tmp_path, monkeypatch, capsys, more, said):
     monkeypatch.chdir(tmp_path)
-    assert (
-        main(
-            ["audit", "digits", "--limit", "120", *more][: 2 if "--limit" in more else None]
-            + (more if "--limit" in more else [])
-        )
-        == 2
-    )
+    limit = [] if "--limit" in more else ["--limit", "120"]
+    assert main(["audit", "digits", *limit, *more]) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.startswith("rote: ")
@@ -200,7 +195,7 @@ def write_table(path, classes, each=40, *, seed=0):
         writer = csv.writer(file)
         writer.writerow(["a", "b", "label"])
         for c, name in enumerate(classes):
-            for x in rng.normal(size=(each, 2)) + [3 * np.cos(c), 3 * np.sin(c)]:
+            for x in rng.normal(size=(each, 2), loc=(3 * np.cos(c), 3 * np.sin(c))):
                 writer.writerow([*x.round(3), name])
 
 
@@ -239,26 +234,16 @@ def test_a_table_with_one_example_a_class_is_refused(tmp_path, capsys, monkeypat
     monkeypatch.chdir(tmp_path)
     write_table(tmp_path / "t.csv", [f"c{k}" for k in range(90)], each=1)
     assert main(["audit", "t.csv"]) == 2
-    assert "a class needs two examples at least" in capsys.readouterr().err
+    assert "the label column holds 90 different values in 90 rows" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
 @pytest.mark.slow
-def test_a_table_with_two_examples_a_class_is_audited(tmp_path):
-    write_table(tmp_path / "t.csv", [f"c{k}" for k in range(60)], each=2)
+def test_a_table_with_two_or_three_examples_a_class_is_audited(tmp_path):
+    write_table(tmp_path / "t.csv", [f"c{k}" for k in range(26)], each=3)
     out = tmp_path / "run"
-    more = [
-        "--epochs",
-        "2",
-        "--seeds",
-        "3",
-        "--jobs",
-        "1",
-        "--out",
-        str(out),
-        "--try",
-        "early-stop,drop-suspects,relabel",
-    ]
+    more = ["--epochs", "1", "--seeds", "2", "--jobs", "1", "--out", str(out)]
+    more += ["--try", "early-stop,drop-suspects,relabel"]
     assert main(["audit", str(tmp_path / "t.csv"), *more]) == 0
     json.loads((out / "report.json").read_text(), parse_constant=refuse_constant)
 
@@ -267,7 +252,8 @@ NETS = """
 from torch import nn
 
 def normal(shape, classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, classes))
+    layers = nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, classes)
+    return nn.Sequential(nn.Flatten(), *layers)
 """
 
 
@@ -328,11 +314,11 @@ needs_proc = pytest.mark.skipif(
 @needs_proc
 @pytest.mark.slow
 def test_batch_normalisation_from_a_users_module_in_worker_processes(tmp_path, environment):
-    """The installed command does not put the current folder on the path; the factory is found there all the same."""
+    """The installed command does not put the current folder on the path; it is searched all the same."""
     (tmp_path / "rote_test_nets.py").write_text(NETS)
     out = tmp_path / "run"
     arguments = words(out, "--model", "rote_test_nets:normal", jobs=2)
-    code = "import sys; sys.path[:] = [p for p in sys.path if p]; from rote.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; sys.path.remove(''); from rote.cli import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=environment,
@@ -371,7 +357,7 @@ def test_ctrl_c_leaves_an_audit_that_goes_on(finished, tmp_path, environment, jo
 def test_killed_at_any_moment_an_audit_goes_on_to_the_same_report(finished, tmp_path, environment, jobs):
     """Workers of a killed parent may still write for a moment, beside those of the next one."""
     killed = []
-    for k, epochs in enumerate((1, IN_ALL // 3, 2 * IN_ALL // 3)):
+    for k, epochs in enumerate((2, IN_ALL // 2)):
         audit = Audit(words(tmp_path / "run", jobs=jobs), environment, f"kill{jobs}-{k}-{os.getpid()}")
         audit.wait_for(epochs)
         audit.process.kill()
@@ -379,7 +365,7 @@ def test_killed_at_any_moment_an_audit_goes_on_to_the_same_report(finished, tmp_
         assert audit.end()[0] == -signal.SIGKILL
     assert main(words(tmp_path / "run", jobs=1)) == 0
     assert comparable(tmp_path / "run") == comparable(finished[0])
-    assert [audit.left() for audit in killed] == [[], [], []]
+    assert [audit.left() for audit in killed] == [[], []]
 
 
 @pytest.mark.slow

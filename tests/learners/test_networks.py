@@ -35,7 +35,7 @@ def test_the_seed_decides_the_weights(make, shape, options):
 
 @pytest.mark.parametrize(("make", "shape", "options"), FITTING)
 def test_examples_are_not_coupled(make, shape, options):
-    """What a network says of an example does not depend on the others in the batch, in training mode either."""
+    """What a network says of an example does not depend on the others in the batch."""
     model = make(shape, 3, **options).train()
     x = torch.randn(3, *shape)
     torch.testing.assert_close(model(x)[:1], model(x[:1]), rtol=1e-4, atol=1e-5)

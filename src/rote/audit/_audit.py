@@ -11,7 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from rote.audit._cell import Cell, Material
-from rote.audit._cells import OnProgress, Workers, choose_workers, release_workers, train_cells
+from rote.audit._cells import (
+    OnProgress,
+    Workers,
+    choose_workers,
+    release_workers,
+    step_operations,
+    train_cells,
+)
 from rote.audit._evidence import Evidence, gather
 from rote.audit._neighbours import distances_to_classes, input_space, nearest
 from rote.audit._plan import (
@@ -130,7 +137,8 @@ def run_audit(
     config = {**plan.config(), "architecture": architecture(network), "noise": train.noise}
     folder = Path(out) if out else Path("rote-runs") / _folder_name(train.name, content_hash([config, sha]))
     cells_in_all = (3 + sum(t != "early-stop" for t in tries)) * plan.runs
-    how = choose_workers(cells_in_all, jobs=workers[0], threads=workers[1])
+    operations = step_operations(network, torch.from_numpy(train.inputs(slice(0, 2))), plan.recipe.batch)
+    how = choose_workers(cells_in_all, operations, jobs=workers[0], threads=workers[1])
     with RunFolder.open(
         folder,
         command=list(command),

@@ -1,6 +1,5 @@
 """One cell of an audit: one network trained from start to end, watched, and resumable after any epoch."""
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +75,6 @@ def train_cell(
     folder: Path,
     *,
     threads: int,
-    owner: int | None = None,
 ) -> str:
     """Train the cell's network and save what was seen, unless it is there already.
 
@@ -90,7 +88,6 @@ def train_cell(
         plan: Recipe and probe.
         folder: The run folder, held by this process or by the one that started it.
         threads: For torch.
-        owner: In a worker, the process that started it; the worker ends when that one is gone.
 
     Returns:
         The cell's name.
@@ -100,17 +97,11 @@ def train_cell(
     """
     torch.set_num_threads(threads)
     run = RunFolder.join(folder)
-    # A worker that outlived its killed parent may still be here: it holds the cell until it notices.
+    # A worker that outlived its killed parent may still be here, until it notices.
     with run.hold(f"{cell.name}/cell"):
         if not run.has(f"{cell.name}/track"):
-            _Training(cell, material, factory, plan, run).finish(owner)
+            _Training(cell, material, factory, plan, run).finish()
     return cell.name
-
-
-def _leave_if_alone(owner: int | None) -> None:
-    """End a worker whose parent was killed; an exception would only make it take up the next cell."""
-    if owner is not None and os.getppid() != owner:
-        os._exit(1)
 
 
 class _Training:
@@ -136,12 +127,11 @@ class _Training:
         self.probe = self.learn[torch.from_numpy(np.sort(probe)).to(material.device)]
         self._resume()
 
-    def finish(self, owner: int | None) -> None:
+    def finish(self) -> None:
         """Train what is left and save the record."""
         saved, began = time.monotonic(), time.monotonic()
         epochs = self.plan.recipe.epochs
         while self.progress.epoch < epochs:
-            _leave_if_alone(owner)
             try:
                 self._epoch()
             except InputError as error:

@@ -2,15 +2,18 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from rote.audit._cell import Cell, Material, train_cell
 from rote.audit._plan import Factory, Plan
@@ -20,6 +23,8 @@ from rote.runs import RunFolder
 OnProgress = Callable[[int, int, str], None]
 """``on_progress(epochs_done, epochs_in_all, text)``."""
 _SECONDS_BETWEEN_LOOKS = 0.25
+_WORTH_THREADS = 5e9
+"""Operations a step from which a second thread pays: about 50 ms of one core."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +53,52 @@ class Workers:
         return f"{networks} at a time, {threads} each, on {self.device}"
 
 
-def choose_workers(cells: int, *, jobs: int | None = None, threads: int | None = None) -> Workers:
-    """How to spread cells: a process a core and a thread each, for small steps do not gain from threads.
+def choose_workers(
+    cells: int, work: float, *, jobs: int | None = None, threads: int | None = None
+) -> Workers:
+    """How to spread cells: on a CPU a process a core, with one thread each unless a step is large.
 
-    On a GPU cells are trained one at a time.
+    Several threads make small steps slower, by far where the machine is busy, and a step's result may depend
+    on their number; so it follows from the work and the cores, not from a measurement. On a GPU cells are
+    trained one at a time.
 
     Args:
         cells: How many there are to train.
+        work: Floating-point operations of a training step.
         jobs: At once, where the user says so.
         threads: Each, where the user says so.
 
     Example:
-        >>> choose_workers(15, jobs=2, threads=3)
-        Workers(jobs=2, threads=3, device='cpu')
+        >>> choose_workers(15, 1e7, jobs=2)
+        Workers(jobs=2, threads=1, device='cpu')
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = jobs or (max(1, min(cores, cells)) if device == "cpu" else 1)
-    return Workers(at_once, threads or max(1, cores // at_once), device)
+    each = max(1, cores // at_once) if work >= _WORTH_THREADS else 1
+    return Workers(at_once, threads or each, device)
+
+
+def step_operations(model: nn.Module, example: Tensor, batch: int) -> float:
+    """Floating-point operations of a training step: three times those of the forward pass.
+
+    Args:
+        model: The network.
+        example: Inputs of a few examples, shape ``[b, …]``.
+        batch: Examples a step.
+
+    Example:
+        >>> step_operations(nn.Linear(100, 10), torch.zeros(2, 100), batch=64)
+        384000.0
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model(example)
+    finally:
+        model.train(was_training)
+    return 3.0 * float(counter.get_total_flops()) / len(example) * batch
 
 
 def train_cells(
@@ -104,8 +137,8 @@ def train_cells(
             finally:
                 torch.set_num_threads(before)
         else:
-            how = {"threads": workers.threads, "owner": os.getpid()}
-            each = (delayed(train_cell)(cell, material, factory, plan, run.path, **how) for cell in todo)
+            one = partial(train_cell, threads=workers.threads)
+            each = [partial(one, cell, material, factory, plan, run.path) for cell in todo]
             _side_by_side(each, workers.jobs)
     finally:
         stop.set()
@@ -113,9 +146,31 @@ def train_cells(
             watcher.join()
 
 
-def _side_by_side(calls: Iterable[Any], jobs: int) -> None:
+def _in_worker(owner: int, call: Callable[[], str]) -> str:
+    end_with(owner)
+    return call()
+
+
+def end_with(owner: int) -> None:
+    """End this process when its parent is gone, whatever it does: a worker would go on, or wait for minutes.
+
+    Args:
+        owner: The parent's id, as the parent sees it.
+    """
+
+    def watch() -> None:
+        while os.getppid() == owner:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)  # what was being written is whole, or cut off when it is read
+
+    name = f"as long as {owner}"
+    if all(thread.name != name for thread in threading.enumerate()):
+        threading.Thread(target=watch, name=name, daemon=True).start()
+
+
+def _side_by_side(calls: Sequence[Callable[[], str]], jobs: int) -> None:
     try:
-        Parallel(n_jobs=jobs, backend="loky")(calls)
+        Parallel(n_jobs=jobs, backend="loky")(delayed(_in_worker)(os.getpid(), call) for call in calls)
     except BaseException as error:
         get_reusable_executor().shutdown(wait=True, kill_workers=True)
         if isinstance(error, BrokenProcessPool):

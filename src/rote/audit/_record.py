@@ -274,14 +274,16 @@ def _methods(statistic: Array, evidence: Evidence, wrong: NDArray[np.bool_]) -> 
 def _compared(methods: Sequence[dict[str, Any]], what: str) -> str:
     """Which method ranks best, in a sentence that does not spare the score."""
     score, best = methods[0], max(methods[1:], key=lambda r: (r["auroc"], r["precision"]))
-    if score["auroc"] >= best["auroc"]:
-        return (
-            f"On {what} the score ranks best (AUROC {score['auroc']:.3f}, next {best['name']} "
-            f"{best['auroc']:.3f})."
-        )
+    mine, other = score["auroc"], best["auroc"]
+    digits = 3 if round(mine, 3) != round(other, 3) else 4
+    if mine == other:
+        return f"On {what} the score and “{best['name']}” rank alike (AUROC {mine:.{digits}f})."
+    if mine > other:
+        figures = f"AUROC {mine:.{digits}f}, next “{best['name']}” {other:.{digits}f}"
+        return f"On {what} the score ranks best ({figures})."
     return (
         f"On {what} the baseline “{best['name']}” ranks better than the score "
-        f"(AUROC {best['auroc']:.3f} against {score['auroc']:.3f})."
+        f"(AUROC {other:.{digits}f} against {mine:.{digits}f})."
     )
 
 
@@ -296,7 +298,7 @@ def _calibration(plan: Plan, found: Findings) -> dict[str, Any]:
         kinds.append({"kind": kind, "planted": int(changed.sum()), "methods": methods})
         sentences.append(_compared(methods, f"planted “{kind}” labels"))
     sentences.append(
-        "The score's weights were chosen on these planted labels, so its figures here flatter it a little."
+        "How far the score trusts neighbours was set on these labels, so its figures flatter it a little."
     )
     return {
         "planted_share": float(anywhere.mean()),

@@ -25,7 +25,8 @@ OTHERS = (0.0, 0.1, 0.1, 0.6, 0.2)
 """Weights of the signals where neighbours among inputs are not trusted at all."""
 TRUST = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """How far neighbours among inputs may be trusted."""
-_MARGIN = 0.1
+_LUCK = 0.6
+"""Over the root of how many labels were planted: about one standard error of AUROC plus precision."""
 _TINY = 1e-9
 _LEAST_SPREAD = 1e-3
 """A signal that hardly varied in the calibration runs must not outweigh the others elsewhere."""
@@ -90,8 +91,8 @@ def fit_scorer(
     """Set the trust in neighbours among inputs so that planted labels are found best, mean over their kinds.
 
     What is averaged is AUROC plus precision among as many as were planted, each kind against the clean
-    examples. Full trust is kept unless a mixture is better by more than 0.1: with a hundred planted labels
-    smaller differences are luck, and neighbours hold best where real noise is of another kind than planted.
+    examples. Full trust is kept unless a mixture is better by more than luck, 0.6/√p with p planted labels:
+    neighbours hold best where real noise is of another kind than planted.
 
     Args:
         evidence: From the runs on planted labels.
@@ -111,7 +112,8 @@ def fit_scorer(
         use = changed | clean
         statistics = normal[use] @ choices.T
         merit += (auroc(statistics, changed[use]) + precision(statistics, changed[use])) / len(kinds)
-    best = len(choices) - 1 if merit[-1] >= merit.max() - _MARGIN else int(merit.argmax())
+    luck = _LUCK / np.sqrt(max(sum(int(changed.sum()) for changed in kinds), 1))
+    best = len(choices) - 1 if merit[-1] >= merit.max() - luck else int(merit.argmax())
     return Scorer(choices[best], equal.scale)
 
 
