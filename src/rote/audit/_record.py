@@ -22,6 +22,7 @@ from rote.runs import RunFolder
 SCHEMA = 1
 SHOWN = 48
 _ON_THE_MAP = 3000
+_COLUMNS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,7 @@ def audit_record(
         "verdict": _verdict(split, control, chance, looks, m),
         "shares": _shares(split, found),
         "suspects_total": int((found.score > SUSPICIOUS).sum()),
-        "suspects": _shown_rows(splits.train, rows),
+        "suspects": _shown_rows(splits, rows),
         "curves": curves,
         "coherence": {"m": m, **looks},
         "map": _map(found),
@@ -224,15 +225,17 @@ def _shares(split: Split, found: Findings) -> dict[str, Any]:
     }
 
 
-def _shown_rows(train: Dataset, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    shown = []
+def _shown_rows(splits: Splits, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The suspects on the page; those of a table with their values, in the units of the file."""
+    train, shown = splits.train, []
     for row in _top(rows):
         values = None
         if not train.is_image:
-            example = train.X[int(row["row"])]
-            values = {
-                name: round(float(v), 4) for name, v in list(zip(train.columns, example, strict=False))[:8]
-            }
+            example = np.asarray(train.X[int(row["row"])], float).ravel()
+            if len(splits.std):
+                example = example * splits.std + splits.mean
+            named = zip(train.columns, example.tolist(), strict=False)
+            values = {name: float(f"{value:.5g}") for name, value in list(named)[:_COLUMNS]}
         shown.append({**row, "values": values})
     return shown
 

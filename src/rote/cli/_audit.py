@@ -136,7 +136,8 @@ def _summary(report: dict[str, object]) -> None:
     say(verdict["headline"])
     for sentence in verdict["evidence"]:
         say(f"  {sentence}")
-    say(f"{report['suspects_total']} labels are more likely wrong than right.")
+    count = report["suspects_total"]
+    say(f"{count} label{' is' if count == 1 else 's are'} more likely wrong than right.")
     if isinstance(known, dict):
         for sentence in known["sentences"]:
             say(f"  {sentence}")
