@@ -26,8 +26,11 @@ LIMITS = {"digits": None, "mnist": 1500, "cifar10": 1500}
 
 
 def small_resnet(shape: tuple[int, ...], classes: int) -> nn.Module:
-    """ResNet-18 with 8 channels in its first stage, so that a CPU can train many."""
-    return resnet18(shape, classes, width=8)
+    """ResNet-18 with 8 channels in its first stage, on halved images, so that a CPU can train many."""
+    if shape[1] < 16:
+        return resnet18(shape, classes, width=8)
+    halved = (shape[0], shape[1] // 2, shape[2] // 2)
+    return nn.Sequential(nn.AvgPool2d(2), resnet18(halved, classes, width=8))
 
 
 NETWORKS = {"mlp": (mlp, 0.05), "cnn": (cnn, 0.05), "resnet18, width 8": (small_resnet, 0.02)}

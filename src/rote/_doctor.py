@@ -12,10 +12,18 @@ from typing import Literal
 from rote import __version__
 from rote.errors import InputError
 
-_ARRAYS_AND_FIGURES = ("numpy", "scipy", "scikit-learn")
+_ARRAYS = ("numpy", "scipy", "scikit-learn")
 _COMMANDS_AND_PAGES = ("cyclopts", "rich", "jinja2")
-_FILES_AND_PROCESSES = ("pooch", "safetensors", "joblib", "pillow", "pyarrow")
-REQUIRED = (*_ARRAYS_AND_FIGURES, *_COMMANDS_AND_PAGES, *_FILES_AND_PROCESSES)
+_FILES_AND_PROCESSES = (
+    "pooch",
+    "requests",
+    "safetensors",
+    "joblib",
+    "threadpoolctl",
+    "pillow",
+    "pyarrow",
+)
+REQUIRED = (*_ARRAYS, *_COMMANDS_AND_PAGES, *_FILES_AND_PROCESSES)
 
 OPTIONAL = {
     "cleanlab": ("cleanlab", "the baseline of that name in benchmarks", "bench"),
