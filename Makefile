@@ -45,9 +45,8 @@ lint: $(STAMP)  ## ruff and mypy
 docs: $(STAMP)  ## write docs/cli.md anew from the commands' help
 	$(BIN)/python -m rote.cli._reference > docs/cli.md
 
-bench: $(STAMP)  ## measure speed and memory, side by side with peers
-	$(BIN)/python -m pip --disable-pip-version-check install --quiet $(INDEX) -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks
+bench: $(STAMP)  ## measure what a watched training step costs (others: benchmarks/)
+	$(BIN)/python -m benchmarks.watch
 
 clean:  ## remove what can be made again (.venv too)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

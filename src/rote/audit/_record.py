@@ -204,7 +204,7 @@ _AFTER_START = 16
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "–" if value is None else f"{round(100 * value)} %"
 
 
 def _shares(split: Split, found: Findings) -> dict[str, Any]:
