@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rote import __version__
 from rote.audit._audit import _Work
 from rote.audit._cells import Workers
 from rote.audit._evidence import Evidence, gather
@@ -125,8 +126,8 @@ def table(out: str) -> str:
         if rows:
             true, estimate = (np.mean([r[k] for r in rows]) for k in ("wrong_share", "wrong_estimate"))
             lines.append(f"| {name} | {kind} {rate:.0%} | {true:.3f} | {estimate:.3f} |")
-    packages = ", ".join(f"{p} {version(p)}" for p in ("rote", "torch", "scikit-learn", "cleanlab"))
-    return "\n".join([*lines, "", f"Made with {packages}."])
+    packages = ", ".join(f"{p} {version(p)}" for p in ("torch", "scikit-learn", "cleanlab"))
+    return "\n".join([*lines, "", f"Made with rote {__version__}, {packages}."])
 
 
 def main() -> None:

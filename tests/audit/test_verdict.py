@@ -35,7 +35,7 @@ def split_of(learned, memorised, spread=0.0):
         (-0.05, 0.12, "neither"),
         (0.0, 0.11, "memorising"),
         (-0.02, 1.02, "memorising"),
-        (0.09, 0.02, "memorising"),
+        (0.09, 0.02, "learning"),
         (0.09, 0.9, "memorising"),
         (0.11, 0.0, "learning"),
         (0.11, 0.89, "learning and memorising"),

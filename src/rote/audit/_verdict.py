@@ -16,8 +16,8 @@ RULE = (
     "part it never saw. Both accuracies are counted above chance (always saying the commonest class) and as "
     "a share of what is left above chance. Learned: the share it predicts for labels it never saw; only what "
     "examples have in common can do that. Memorised: what it predicts of its own training labels beyond "
-    f"that. Not fitted: the rest. Neither: less than {FITS_NOTHING:.0%} is fitted. Memorising: less than "
-    f"{LEARNS_NOTHING:.0%} is learned, or less than is memorised and with an interval that reaches down to "
+    f"that. Not fitted: the rest. Neither: less than {FITS_NOTHING:.0%} is fitted. Memorising: less is "
+    f"learned than memorised, and it is less than {LEARNS_NOTHING:.0%} or its interval reaches down to "
     f"0. Learning: at least {MOSTLY:.0%} of what is fitted is learned. Learning and memorising: anything "
     "between."
 )
@@ -80,7 +80,7 @@ def judge(split: Split) -> str:
     if fitted < FITS_NOTHING:
         return "neither"
     unsure = split.learned.low is not None and split.learned.low <= 0
-    if learned < LEARNS_NOTHING or (learned < memorised and unsure):
+    if learned < memorised and (learned < LEARNS_NOTHING or unsure):
         return "memorising"
     return "learning" if learned >= MOSTLY * fitted else "learning and memorising"
 
