@@ -34,6 +34,8 @@ def small_resnet(shape: tuple[int, ...], classes: int) -> nn.Module:
 
 
 NETWORKS = {"mlp": (mlp, 0.05), "cnn": (cnn, 0.05), "resnet18, width 8": (small_resnet, 0.02)}
+SMALL = {"mnist": (500, 8), "cifar10": (1000, 10)}
+"""Examples and epochs of the residual network, whose steps are dear."""
 EPOCHS = {"digits": 20, "mnist": 15, "cifar10": 12}
 
 
@@ -42,13 +44,13 @@ def run_one(
 ) -> dict[str, object]:
     """Audit one cell and return what the verdict rests on."""
     small = network.startswith("resnet") and name != "digits"
-    splits = load(name, data_dir=data_dir, limit=500 if small else LIMITS[name])
+    splits = load(name, data_dir=data_dir, limit=SMALL[name][0] if small else LIMITS[name])
     splits = replace(splits, test=splits.test[:300])  # the verdict does not rest on it
     if noise:
         train = plant(splits.train, "permute", noise, seed=0)
         splits = replace(splits, train=train, sha256=digest(train, splits.test))
     factory, lr = NETWORKS[network]
-    recipe = Recipe(epochs=8, batch=16, lr=lr) if small else Recipe(epochs=EPOCHS[name], lr=lr)
+    recipe = Recipe(epochs=SMALL[name][1], batch=16, lr=lr) if small else Recipe(epochs=EPOCHS[name], lr=lr)
     plan = Plan(recipe=recipe, runs=runs, probe=200)
     where = out / f"{name}-{network.split(',')[0]}-{noise}"
     report = run_audit(factory, splits, plan=plan, out=where).report
