@@ -45,8 +45,8 @@ lint: $(STAMP)  ## ruff and mypy
 docs: $(STAMP)  ## write docs/cli.md anew from the commands' help
 	$(BIN)/python -m rote.cli._reference > docs/cli.md
 
-bench: $(STAMP)  ## measure what a watched training step costs (others: benchmarks/)
-	$(BIN)/python -m benchmarks.watch
+bench: $(STAMP)  ## measure what a watched training step costs, roughly (in full, and others: benchmarks/)
+	$(BIN)/python -m benchmarks.gradients --quick --methods plain rote "rote, bitwise"
 
 clean:  ## remove what can be made again (.venv too)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,10 +25,13 @@ BEFORE = {
     "data": FOUNDATIONS,
     "learners": FOUNDATIONS | {"data"},
     "gradients": FOUNDATIONS | {"data", "learners"},
+    "integrations": FOUNDATIONS | {"gradients"},
     "audit": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote", "audit"},
 }
 EVERY_ROOM = {*BEFORE, "rote"}
+# Where else people train and log; met only in the room that joins rote to them, and imported inside it late.
+FRAMEWORKS = {"lightning", "pytorch_lightning", "transformers", "tensorboard", "wandb", "trackio", "mlflow"}
 NO_TORCH_AT_IMPORT = {"rote", "errors", "_native", "runs", "data", "cli", "_doctor", "__main__"}
 
 
@@ -138,6 +141,12 @@ def test_torch_is_imported_only_where_it_is_needed(path):
 
 
 @every_file
+def test_frameworks_are_met_in_integrations_only(path):
+    tops = {name.split(".")[0] for name in imports(TREES[path], everywhere=room_of(path) != "integrations")}
+    assert not FRAMEWORKS & tops
+
+
+@every_file
 def test_every_module_can_be_imported(path):
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
     importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
@@ -146,11 +155,13 @@ def test_every_module_can_be_imported(path):
 @every_file
 def test_modules_are_private_and_packages_public(path):
     room, name = room_of(path), path.stem
-    assert name.startswith("_") or name == room == "errors", f"{relative(path)} should be called _{path.name}"
+    public = name == room == "errors" or (room == "integrations" and name in FRAMEWORKS)
+    assert public or name.startswith("_"), f"{relative(path)} should be called _{path.name}"
 
 
 def test_the_top_level_is_tiny():
-    names = ["__version__", "audit", "data", "gradients", "learners", "report", "runs", "watch"]
+    rooms = ["data", "gradients", "integrations", "learners", "report", "runs"]
+    names = ["__version__", "audit", *rooms, "watch"]
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

@@ -6,7 +6,7 @@ imported before it is used.
 
     >>> import rote
     >>> dir(rote)
-    ['__version__', 'audit', 'data', 'gradients', 'learners', 'report', 'runs', 'watch']
+    ['__version__', 'audit', 'data', 'gradients', 'integrations', 'learners', 'report', 'runs', 'watch']
 """
 
 import sys
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rote.gradients import watch
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "data", "gradients", "learners", "report", "runs", "watch"]
+__all__ = ["__version__", "audit", "data", "gradients", "integrations", "learners", "report", "runs", "watch"]
 
 _FUNCTIONS = {"audit": "rote._audit", "watch": "rote.gradients"}
 

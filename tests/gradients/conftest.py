@@ -22,7 +22,11 @@ def load_oracle(name):
 
 
 load_oracle("gradients")
+load_oracle("training")
 load_oracle("awkward_models")
+load_oracle("statistics")
+load_oracle("situation_models")
+load_oracle("situations")
 
 
 @pytest.fixture(autouse=True)

@@ -131,7 +131,7 @@ def test_training_with_dropout_between_closed_forms_is_exact():
     ("make", "inputs"),
     [
         (lambda: nn.LSTM(4, 3, 2, dropout=0.5, batch_first=True), 1),
-        (lambda: nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True), 3),
+        (lambda: nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True, add_bias_kv=True), 3),
     ],
 )
 def test_random_layers_that_must_be_rerun_are_refused(make, inputs):
@@ -153,13 +153,13 @@ def test_random_layers_that_must_be_rerun_are_refused(make, inputs):
 def test_batch_norm_is_refused_with_remedies(make):
     model = nn.Sequential(nn.Linear(4, 6), make(), nn.Linear(6, 3))
     remedies = r"layer `1` \(BatchNorm1d\).*eval\(\).*GroupNorm.*microbatches"
-    with watch(model), pytest.raises(InputError, match=remedies):
+    with watch(model, method="exact"), pytest.raises(InputError, match=remedies):
         model(batch()[0])
 
 
 def test_embedding_scaled_by_frequency_is_refused():
     model = nn.Embedding(5, 2, scale_grad_by_freq=True)
-    with watch(model), pytest.raises(InputError, match="how often the batch names a row"):
+    with watch(model, method="exact"), pytest.raises(InputError, match="how often the batch names a row"):
         model(torch.tensor([1, 1, 2]))
 
 
@@ -196,22 +196,6 @@ def test_gradient_penalty_is_refused_not_miscounted():
         loss.backward()
         with pytest.raises(InputError, match="two backward passes through"):
             meter.update()
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_is_named_and_poisons_nothing(bad):
-    model, (x, y) = small(), batch()
-    broken = x.clone()
-    broken[3, 0] = bad
-    with watch(model) as meter:
-        LOSS(model(broken), y).backward()
-        with pytest.raises(InputError, match="example 3 in layer `0` is not finite"):
-            meter.update()
-        model.zero_grad()
-        step(model, meter, x, y)
-        assert np.isfinite(meter.compute().alpha)
-    with pytest.raises(InputError, match="example 3 in layer `0` is not finite"):
-        coherence(model, LOSS, (broken, y), chunk_size=2)
 
 
 def test_unfreezing_a_watched_model_is_noticed():

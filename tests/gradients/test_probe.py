@@ -146,4 +146,5 @@ def test_support_says_which_way_it_took():
     x, y = torch.randint(0, 5, (4, 3)), torch.tensor([0, 1, 0, 1])
     bag = nn.Sequential(nn.EmbeddingBag(5, 2), nn.Linear(2, 2))
     assert support(bag, LOSS, (x, y)).way == "rerun per example"
-    assert support(nn.Linear(4, 3), LOSS, data()).way == "forward mode"
+    assert support(nn.Linear(4, 3), LOSS, data()).way == "layer by layer"
+    assert support(nn.Sequential(nn.Linear(4, 3), nn.PReLU()), LOSS, data()).way == "forward mode"

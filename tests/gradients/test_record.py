@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rote.errors import InputError
-from rote.gradients import Statistics, coherence
+from rote.gradients import Coherence, LayerCoherence, Statistics, coherence
 
 oracle = sys.modules["oracle_gradients"]
 
@@ -114,3 +114,35 @@ def test_statistics_of_different_models_do_not_add_up():
     other = Statistics(("b",), np.ones(1), np.ones(1), np.ones(1), 1, 1)
     with pytest.raises(InputError, match="same layers"):
         one + other
+
+
+def test_diversity_is_the_inverse_of_m_coherence():
+    G = torch.randn(5, 3)
+    c = rows_as_gradients(G)
+    expected = (G.square().sum() / G.sum(0).square().sum()).item()
+    assert c.diversity == pytest.approx(expected, rel=1e-12)
+    assert c.layers["Linear"].diversity == pytest.approx(expected, rel=1e-12)
+    cancelled = Coherence(2, 1, 0.0, 0.0, -1.0, math.inf, None)
+    assert cancelled.diversity == math.inf
+    assert math.isnan(LayerCoherence(3, *[math.nan] * 5).diversity)
+
+
+def test_the_way_of_a_layer_is_in_the_record():
+    one = Statistics(("a", "b"), np.ones(2), np.ones(2), np.ones(2), 1, 1)
+    c = one.coherence(ways={"a": "linear"}, left_out="1 of 2 steps left out: not finite")
+    assert {name: layer.way for name, layer in c.layers.items()} == {"a": "linear", "b": ""}
+    assert (
+        c.note == "one example only: the unbiased coherence is undefined; 1 of 2 steps left out: not finite"
+    )
+    record = json.loads(json.dumps(c.to_dict(), allow_nan=False))
+    assert record["layers"]["a"]["way"] == "linear"
+    assert record["clip"] == 1.0
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=1, max_size=5))
+def test_the_clip_of_several_steps_is_their_mean(clips):
+    steps = [Statistics(("a",), np.ones(1), np.ones(1), np.full(1, 3.0), 1, 3, None, clip) for clip in clips]
+    pooled = steps[0]
+    for step in steps[1:]:
+        pooled = pooled + step
+    assert pooled.coherence().clip == pytest.approx(sum(clips) / len(clips), rel=1e-12)

@@ -371,7 +371,7 @@ def _coverage(network: torch.nn.Module, train: Dataset) -> list[dict[str, Any]]:
     index = np.arange(min(8, len(train)))
     x, y = standardised(train.X[index], train.X, index), torch.from_numpy(train.y[index])
     network.eval()
-    meter = watch(network)
+    meter = watch(network, bitwise=True)
     try:
         torch.nn.functional.cross_entropy(network(x), y).backward()
         meter.update()

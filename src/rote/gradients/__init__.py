@@ -26,9 +26,57 @@ Measure a fixed sample, and ask of each example how much the others help it:
 (8,)
 """
 
+from rote.gradients._assumptions import Assumption
+from rote.gradients._bound import StabilityBound, StabilityFactors
+from rote.gradients._classes import ClassCoherence, class_coherence
+from rote.gradients._decompose import Decomposition, DecompositionRecorder, decompose
+from rote.gradients._estimate import Estimate, LayerEstimate
+from rote.gradients._finite import Marked, NonFiniteGradientWarning
+from rote.gradients._gramian import gramian
+from rote.gradients._gsnr import GSNR, GSNRSummary, gsnr
+from rote.gradients._jackknife import EstimateStatistics
 from rote.gradients._meter import Meter, watch
+from rote.gradients._microbatch import MicrobatchMeter
 from rote.gradients._probe import coherence
 from rote.gradients._record import Coherence, LayerCoherence, Statistics
+from rote.gradients._sampled import Sampled
+from rote.gradients._smoothness import Smoothness, smoothness
+from rote.gradients._stability import StabilityAccountant
+from rote.gradients._stability_report import StabilityReport
 from rote.gradients._support import Support, support
+from rote.gradients._watcher import Watcher
 
-__all__ = ["Coherence", "LayerCoherence", "Meter", "Statistics", "Support", "coherence", "support", "watch"]
+__all__ = [
+    "GSNR",
+    "Assumption",
+    "ClassCoherence",
+    "Coherence",
+    "Decomposition",
+    "DecompositionRecorder",
+    "Estimate",
+    "EstimateStatistics",
+    "GSNRSummary",
+    "LayerCoherence",
+    "LayerEstimate",
+    "Marked",
+    "Meter",
+    "MicrobatchMeter",
+    "NonFiniteGradientWarning",
+    "Sampled",
+    "Smoothness",
+    "StabilityAccountant",
+    "StabilityBound",
+    "StabilityFactors",
+    "StabilityReport",
+    "Statistics",
+    "Support",
+    "Watcher",
+    "class_coherence",
+    "coherence",
+    "decompose",
+    "gramian",
+    "gsnr",
+    "smoothness",
+    "support",
+    "watch",
+]

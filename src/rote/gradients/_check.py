@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rote.errors import InputError
-from rote.gradients._capture import RERUN_MODEL, Capture, Unit
+from rote.gradients._capture import Capture
+from rote.gradients._layout import settle_layout
 from rote.gradients._rerun import (
     Replay,
     mixed_precision,
@@ -24,10 +25,11 @@ from rote.gradients._rerun import (
 )
 from rote.gradients._sums import sketch
 from rote.gradients._tree import tensors_of
+from rote.gradients._units import RERUN_MODEL, Unit
 
 #: Relative to a layer's gradient, and to the gradient of the whole model; looser for half precision.
 TOLERANCES = {torch.float64: (1e-8, 1e-12), torch.float32: (1e-3, 1e-5)}
-HALF = (0.05, 0.01)
+HALF_TOLERANCES = (0.05, 0.01)
 
 
 def distrust_sums(capture: Capture) -> None:
@@ -35,10 +37,11 @@ def distrust_sums(capture: Capture) -> None:
     replays = [
         replay(unit.module, call, wanted_by_id(capture, unit.parameters), 0, lenient=True)
         for unit in capture.units
-        if unit.route != RERUN_MODEL
+        if unit.route != RERUN_MODEL and unit.implied is None
         for call in unit.arrived()
     ]
-    wrong = _mismatches(capture, replays)
+    known = {name: s for unit in capture.units for name, s in (unit.implied or {}).items()}
+    wrong = _mismatches(capture, replays, known)
     for unit in capture.units:
         if any(name in wrong for name in unit.parameters):
             unit.give_up()
@@ -46,7 +49,7 @@ def distrust_sums(capture: Capture) -> None:
 
 def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay]) -> None:
     """Raise if even the rerun of the whole model does not give these units' gradients."""
-    wrong = _mismatches(capture, replays)
+    wrong = _mismatches(capture, replays, {})
     for unit in units:
         for name in unit.parameters:
             if name in wrong:
@@ -59,22 +62,30 @@ def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay])
 
 
 def distrust_layout(capture: Capture, m: int) -> bool:
-    """Leave to the whole model the layers whose first dimension turns out not to be the examples.
+    """Settle in which dimension layers list the examples whose input leaves it open.
 
-    Only layers with a second dimension of the same length are in doubt; their first and last example are
-    compared with a rerun of the model. Where that is impossible the first dimension is believed.
+    A closed form is settled by its input's shape without the last example. Other layers, where a second
+    dimension is as long as the first, have their first and last example compared with a rerun of the model,
+    and are left to it if they differ. Where neither can be done the first dimension is believed.
+
+    Returns:
+        Whether some layer is to be settled anew.
     """
-    doubtful = [
-        u for u in capture.units if u is not capture.root and u.norms is not None and _ambiguous(u, m)
-    ]
-    if not doubtful or m == 1:
+    doubtful = [u for u in capture.units if u is not capture.root and u.norms is not None]
+    doubtful = [u for u in doubtful if _ambiguous(u, m)]
+    if m == 1:
         return False
+    closed = [u for u in doubtful if u.doubtful]
+    if closed and settle_layout(capture, closed, m):
+        doubtful = [u for u in doubtful if u not in closed]
+    found = any(u.norms is None for u in closed)
+    if not doubtful:
+        return found
     try:
         replays = model_replays(capture, doubtful, m)
     except InputError:
-        return False
+        return found
     ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
-    found = False
     for unit in doubtful:
         assert unit.norms is not None
         for gradients, norm in zip(ends, (unit.norms[0], unit.norms[-1]), strict=True):
@@ -89,6 +100,8 @@ def distrust_layout(capture: Capture, m: int) -> bool:
 def _ambiguous(unit: Unit, m: int) -> bool:
     if isinstance(unit.module, (nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)):
         return False
+    if unit.doubtful:
+        return True
     return any(
         t.dim() > 1 and t.shape[0] == m and t.shape[1] == m
         for call in unit.arrived()
@@ -106,20 +119,25 @@ def _sketches(r: Replay) -> dict[str, Tensor]:
     return {name: values[local] for name, local in r.local.items()}
 
 
-def _mismatches(capture: Capture, replays: list[Replay]) -> set[str]:
-    """Parameters whose gradient the replays do not give, within rounding; compared by their sketches."""
-    implied: dict[str, Tensor] = {}
+def _mismatches(capture: Capture, replays: list[Replay], known: dict[str, Tensor]) -> set[str]:
+    """Parameters whose gradient neither replays nor ``known`` sketches give, within rounding."""
+    implied = dict(known)
     for r in replays:
         for name, part in _sketches(r).items():
             implied[name] = implied[name] + part if name in implied else part
     whole = sum(norm**2 for _, norm in capture.sketches.values()) ** 0.5
     wrong = set()
-    half = any(mixed_precision(r) is not None for r in replays)
+    half = any(mixed_precision(r) is not None for r in replays) or capture.half
+    norms = {name: n for unit in capture.units for name, n in unit.implied_norms.items()}
     for name, (expected, norm) in capture.sketches.items():
+        relative, absolute = TOLERANCES.get(expected.dtype, HALF_TOLERANCES) if not half else HALF_TOLERANCES
+        if name in norms:
+            if math.isfinite(whole) and abs(norms[name] - norm) > relative * norm + absolute * whole:
+                wrong.add(name)
+            continue
         if name not in implied:
             wrong.update([name] if norm > 0 else [])
             continue
-        relative, absolute = TOLERANCES.get(expected.dtype, HALF) if not half else HALF
         difference = float((implied[name] - expected).norm())
         # A gradient that is not finite is reported elsewhere, with its example.
         if math.isfinite(whole) and difference > relative * float(expected.norm()) + absolute * whole:

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from rote.errors import InputError
 from rote.gradients._capture import Capture, others_paused
+from rote.gradients._coverage import coverage_of
 from rote.gradients._finite import check_finite
 from rote.gradients._loss import Loss, ReductionCheck
 from rote.gradients._record import Coherence, single_step
 from rote.gradients._settle import settle
 from rote.gradients._sums import GradientSum
+from rote.gradients._tree import kept_buffers
 
 Examples = tuple[Tensor, Tensor] | Iterable[tuple[Tensor, Tensor]]
 
@@ -54,14 +56,14 @@ def coherence(model: nn.Module, loss: Loss, examples: Examples, *, chunk_size: i
         for x, y in chunks(model, examples, chunk_size):
             norms.append(backward(capture, total, value_of, x, y, torch.arange(done, done + len(y))))
             done += norms[-1].shape[1]
-        owners = capture.owners()
+        owners, ways = capture.owners(), coverage_of(capture)
     if not norms:
         raise InputError("`examples` must hold at least one example. Got none.")
     matrix = torch.cat(norms, dim=1).numpy()
     s2 = np.zeros(len(names))
     for name, index in owners.items():
         s2[index] += total.squared(name)
-    return single_step(names, s2, matrix.sum(1), matrix.sum(0)).coherence()
+    return single_step(names, s2, matrix.sum(1), matrix.sum(0)).coherence(ways=ways)
 
 
 @contextmanager
@@ -104,19 +106,15 @@ def backward(
 def untouched(model: nn.Module) -> Iterator[None]:
     """Eval mode with gradients on; mode, buffers and random states are put back afterwards."""
     modes = {module: module.training for module in model.modules()}
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
-    with others_paused(model), torch.random.fork_rng(devices=devices), torch.enable_grad():
+    kept = others_paused(model), kept_buffers(model), torch.random.fork_rng(devices=devices)
+    with kept[0], kept[1], kept[2], torch.enable_grad():
         model.eval()
         try:
             yield
         finally:
             for module, mode in modes.items():
                 module.training = mode
-            with torch.no_grad():
-                for buffer, saved in buffers:
-                    if not torch.equal(buffer, saved):
-                        buffer.copy_(saved)
 
 
 def chunks(model: nn.Module, examples: Examples, chunk_size: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,6 +1,6 @@
 """Coherence as a record, and the additive statistics it is computed from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,12 @@ class LayerCoherence:
         alpha_unbiased: ``(‖S_l‖²−Q_l)/((m−1)Q_l)``; may be negative.
         noise_scale: ``(1−α)/α`` of the unbiased α; infinite where that is not positive.
         share: ``f_l``, this layer's share of the squared norms; the shares add up to 1.
+        way: How its norms were taken, as ``Meter.coverage`` names the ways; empty where nobody noted it.
 
     Example:
-        >>> LayerCoherence(4, 0.5, 2.0, 1 / 3, 2.0, 1.0).m_coherence
-        2.0
+        >>> layer = LayerCoherence(4, 0.5, 2.0, 1 / 3, 2.0, 1.0, "linear")
+        >>> layer.m_coherence, layer.diversity
+        (2.0, 0.5)
     """
 
     m: float
@@ -33,8 +35,14 @@ class LayerCoherence:
     alpha_unbiased: float
     noise_scale: float
     share: float
+    way: str = ""
 
-    def to_dict(self) -> dict[str, float]:
+    @property
+    def diversity(self) -> float:
+        """Gradient diversity ``Q_l/‖S_l‖²`` (Yin et al. 2018, arXiv 1706.05699): 1/m-coherence."""
+        return _inverse(self.m_coherence)
+
+    def to_dict(self) -> dict[str, float | str]:
         """The fields as a dictionary ready for JSON, except that nan and inf stay floats."""
         return dict(vars(self))
 
@@ -60,7 +68,9 @@ class Coherence:
         noise_scale: ``(1−α)/α`` of the unbiased α (McCandlish et al. 2018, arXiv 1812.06162).
         squared_norms: ``‖g_i‖²``, shape ``[m]`` float64; ``None`` when several steps were pooled.
         layers: The same per layer, in the order of the model.
-        note: Why a value is nan; empty otherwise.
+        note: Why a value is nan, or which steps were left out; empty otherwise.
+        clip: The factor that clipping left of the gradient, and of every squared norm's root here; over
+            steps, their mean. 1 where nothing was clipped or ``clipping="before"``.
 
     Example:
         >>> layer = LayerCoherence(4, 0.5, 2.0, 1 / 3, 2.0, 1.0)
@@ -77,6 +87,15 @@ class Coherence:
     squared_norms: NDArray[np.float64] | None
     layers: dict[str, LayerCoherence] = field(default_factory=dict)
     note: str = ""
+    clip: float = 1.0
+
+    @property
+    def diversity(self) -> float:
+        """Gradient diversity ``Q/‖S‖²`` (Yin et al. 2018, arXiv 1706.05699): 1/m-coherence.
+
+        ``m`` times it, ``1/α``, is the batch size up to which their bound promises no loss of speed.
+        """
+        return _inverse(self.m_coherence)
 
     def __repr__(self) -> str:
         pooled = f", steps={self.steps}" if self.steps > 1 else ""
@@ -111,6 +130,7 @@ class Statistics:
         steps: Number of steps.
         examples: ``Σ_t m_t``.
         squared_norms: ``‖g_i‖²``, shape ``[m]``, of a single step; ``None`` of several.
+        clip: Mean over the steps of the factor that clipping left of the gradient.
 
     Example:
         >>> one = Statistics(("a",), np.array([8.0]), np.array([4.0]), np.array([16.0]), 1, 4)
@@ -125,6 +145,7 @@ class Statistics:
     steps: int
     examples: int
     squared_norms: NDArray[np.float64] | None = None
+    clip: float = 1.0
 
     def __add__(self, other: "Statistics") -> "Statistics":
         if self.names != other.names:
@@ -139,30 +160,61 @@ class Statistics:
             self.mq + other.mq,
             self.steps + other.steps,
             self.examples + other.examples,
+            clip=(self.clip * self.steps + other.clip * other.steps) / (self.steps + other.steps),
         )
 
-    def coherence(self) -> Coherence:
-        """The ratios, in total and per layer."""
+    def coherence(self, *, ways: Mapping[str, str] | None = None, left_out: str = "") -> Coherence:
+        """The ratios, in total and per layer.
+
+        Args:
+            ways: By layer, how its norms were taken; see :class:`LayerCoherence`.
+            left_out: Which steps are not in these sums; joins the note.
+        """
+        ways = ways or {}
         total_mq = float(self.mq.sum())
         layers = {}
         for name, s2, q, mq in zip(
             self.names, self.s2.tolist(), self.q.tolist(), self.mq.tolist(), strict=True
         ):
             share = mq / total_mq if total_mq > 0 else float("nan")
-            layers[name] = LayerCoherence(*_ratios(s2, q, mq, self.examples / self.steps), share)
+            layers[name] = LayerCoherence(
+                *_ratios(s2, q, mq, self.examples / self.steps), share, ways.get(name, "")
+            )
         total = _ratios(float(self.s2.sum()), float(self.q.sum()), total_mq, self.examples / self.steps)
         note = "" if total_mq > 0 else "every example's gradient is zero, so the ratios are undefined"
         if not note and total[0] <= 1:
             note = "one example only: the unbiased coherence is undefined"
-        return Coherence(total[0], self.steps, *total[1:], self.squared_norms, layers, note)
+        note = "; ".join(part for part in (note, left_out) if part)
+        return Coherence(total[0], self.steps, *total[1:], self.squared_norms, layers, note, self.clip)
 
 
 def single_step(
-    names: Sequence[str], s2: NDArray[np.float64], q: NDArray[np.float64], norms: NDArray[np.float64]
+    names: Sequence[str],
+    s2: NDArray[np.float64],
+    q: NDArray[np.float64],
+    norms: NDArray[np.float64],
+    clip: float = 1.0,
 ) -> Statistics:
     """Statistics of one sample at fixed weights: ``s2`` and ``q`` of shape ``[L]``, ``norms`` ``[m]``."""
     m = len(norms)
-    return Statistics(tuple(names), s2, q, m * q, 1, m, norms)
+    return Statistics(tuple(names), s2, q, m * q, 1, m, norms, clip)
+
+
+def undefined(
+    names: Sequence[str],
+    note: str,
+    norms: NDArray[np.float64] | None = None,
+    ways: Mapping[str, str] | None = None,
+) -> Coherence:
+    """The record of a sample that says nothing: every ratio is nan, and ``note`` says why.
+
+    Example:
+        >>> undefined(["fc"], "no step was finite").alpha
+        nan
+    """
+    nan, m = float("nan"), 0 if norms is None else len(norms)
+    layers = {name: LayerCoherence(m, nan, nan, nan, nan, nan, (ways or {}).get(name, "")) for name in names}
+    return Coherence(m, 0 if norms is None else 1, nan, nan, nan, nan, norms, layers, note)
 
 
 def _ratios(s2: float, q: float, mq: float, mean_m: float) -> tuple[float, float, float, float, float]:
@@ -176,6 +228,11 @@ def _ratios(s2: float, q: float, mq: float, mean_m: float) -> tuple[float, float
         return m, s2 / mq, s2 / q, nan, nan
     unbiased = (s2 - q) / (mq - q)
     return m, s2 / mq, s2 / q, unbiased, (1 - unbiased) / unbiased if unbiased > 0 else float("inf")
+
+
+def _inverse(value: float) -> float:
+    """``1/value``, infinite for 0."""
+    return 1 / value if value else float("inf")
 
 
 def _finite(record: dict[str, Any]) -> dict[str, Any]:

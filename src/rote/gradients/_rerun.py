@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vjp, vmap
+from torch.nn.utils.stateless import _reparametrize_module
 
 from rote.errors import InputError
-from rote.gradients._capture import Call, Capture, Unit
+from rote.gradients._capture import Capture
 from rote.gradients._tree import batch_dims, map_tensors, tensors_of
+from rote.gradients._units import Call, Unit
 
 #: Bytes that one chunk of per-example gradients may take.
 CHUNK_BYTES = 64 * 2**20
@@ -61,14 +63,18 @@ def replay(module: nn.Module, call: Call, wanted: dict[int, str], m: int, *, len
     """
     local = {wanted[id(p)]: name for name, p in module.named_parameters() if id(p) in wanted}
     inputs = tensors_of((call.args, call.kwargs))
+    if isinstance(module, nn.EmbeddingBag) and inputs[0].dim() == 1 and not lenient:
+        raise NotPerExampleError("its bags are cut out of one list")
     dims = batch_dims(module, inputs, outputs=False)
     in_dims = tuple(
         d if t.dim() > d and t.shape[d] == m and not lenient else None
         for t, d in zip(inputs, dims, strict=True)
     )
     all_out = batch_dims(module, [torch.empty(0) for _ in call.deltas], outputs=True)
-    positions = tuple(i for i, delta in enumerate(call.deltas) if delta is not None)
-    deltas = tuple(delta for delta in call.deltas if delta is not None)
+    # A model that returns its loss beside its outputs: the gradient reaches those through it anyway.
+    listed = any(delta is not None and delta.dim() for delta in call.deltas)
+    came = [(i, d) for i, d in enumerate(call.deltas) if d is not None and (d.dim() or not listed)]
+    positions, deltas = tuple(i for i, _ in came), tuple(d for _, d in came)
     out_dims = tuple(all_out[i] for i in positions)
     if lenient:
         return Replay(module, local, call.args, call.kwargs, in_dims, deltas, positions, (0,) * len(deltas))
@@ -181,10 +187,11 @@ def _pullback(r: Replay, parameters: dict[str, Tensor]) -> Pull:
 def _autograd(r: Replay, parameters: dict[str, Tensor], *, whole: bool = False) -> Pull:
     def one(inputs: list[Tensor], deltas: list[Tensor]) -> dict[str, Tensor]:
         leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
-        with torch.enable_grad():
-            outputs = _outputs(r, leaves, inputs, whole=whole)
         pulled = _with_batch(r, deltas, whole=whole)
-        gradients = torch.autograd.grad(outputs, list(leaves.values()), pulled, allow_unused=True)
+        # Checkpointed parts run once more in the backward pass, and must then meet the same tensors.
+        with torch.enable_grad(), _reparametrize_module(r.module, _tensors(r, leaves)):
+            outputs = _outputs(r, leaves, inputs, whole=whole)
+            gradients = torch.autograd.grad(outputs, list(leaves.values()), pulled, allow_unused=True)
         return {
             name: torch.zeros_like(leaf) if g is None else g
             for (name, leaf), g in zip(leaves.items(), gradients, strict=True)
@@ -206,13 +213,17 @@ def _outputs(
         return next(rest).movedim(0, d) if whole else next(rest).unsqueeze(d)
 
     args, kwargs = map_tensors((r.args, r.kwargs), place)
-    local = {r.local[name]: p for name, p in parameters.items()}
-    frozen = {n: p.detach() for n, p in r.module.named_parameters() if n not in local}
     half = mixed_precision(r)
     with torch.autocast(r.deltas[0].device.type, dtype=half, enabled=half is not None):
-        output = functional_call(r.module, {**frozen, **local}, args, kwargs)
+        output = functional_call(r.module, _tensors(r, parameters), args, kwargs)
     tensors = tensors_of(output)
     return tuple(tensors[i] for i in r.positions)
+
+
+def _tensors(r: Replay, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    """By its name in the module, what stands in for each parameter."""
+    local = {r.local[name]: p for name, p in parameters.items()}
+    return {n: p.detach() for n, p in r.module.named_parameters() if n not in local} | local
 
 
 def mixed_precision(r: Replay) -> torch.dtype | None:

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rote.errors import InputError
-from rote.gradients._capture import RERUN_LAYER, RERUN_MODEL, Capture, Unit
+from rote.gradients._attention import ATTENTION
+from rote.gradients._broadcast import BROADCAST
+from rote.gradients._capture import Capture
 from rote.gradients._check import check_model_sums, distrust_layout, distrust_sums
 from rote.gradients._products import row_norms
 from rote.gradients._rerun import (
@@ -20,6 +22,7 @@ from rote.gradients._rerun import (
 )
 from rote.gradients._sums import full_precision
 from rote.gradients._tree import tensors_of
+from rote.gradients._units import RERUN_LAYER, RERUN_MODEL, Unit
 
 
 def settle(capture: Capture, reached: Collection[str]) -> list[Tensor]:
@@ -76,12 +79,12 @@ def _settle_units(capture: Capture, reached: Collection[str], m: int) -> None:
             arrived = unit.arrived()
             if unit.norms is None and len(arrived) == 1 and arrived[0].deltas[0] is not None:
                 seen = full_precision(arrived[0].args[0], arrived[0].deltas[0])
-                unit.norms = unit.rule(unit.module, *seen)
-            if len(arrived) > 1:
+                unit.norms = unit.rule.norms(unit.module, *seen)
+            if len(arrived) > 1 and not isinstance(unit.module, nn.EmbeddingBag):
                 layers.append(unit)
             elif unit.norms is None or len(unit.norms) != m:
                 unit.give_up()
-        elif unit.route == RERUN_LAYER and unit.norms is None:
+        elif unit.route in (RERUN_LAYER, ATTENTION, BROADCAST) and unit.norms is None:
             layers.append(unit)
     if not layers and all(unit.norms is not None for unit in capture.units):
         return
@@ -129,7 +132,7 @@ def _norms_of(units: list[Unit], replays: list[Replay], m: int) -> None:
             owner.setdefault(name, index)
     rows: list[list[Tensor]] = [[] for _ in units]
     for chunk in per_example_gradients(replays, m):
-        squared = {name: row_norms(*full_precision(g.flatten(1))) for name, g in chunk.items()}
+        squared = {name: row_norms(*full_precision(g.reshape(len(g), -1))) for name, g in chunk.items()}
         zero = torch.zeros_like(next(iter(squared.values())))
         for index, row in enumerate(rows):
             row.append(sum((s for name, s in squared.items() if owner[name] == index), zero))

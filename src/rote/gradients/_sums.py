@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-_HALF = (torch.float16, torch.bfloat16)
+HALF = (torch.float16, torch.bfloat16)
 
 
 def full_precision(*tensors: Tensor) -> list[Tensor]:
     """Half-precision tensors as float32, so that squares neither overflow nor lose their digits."""
-    return [t.float() if t.dtype in _HALF else t for t in tensors]
+    return [t.float() if t.dtype in HALF else t for t in tensors]
 
 
 class GradientSum:
@@ -48,7 +48,7 @@ def squared_norm(gradient: Tensor) -> Tensor:
     if gradient.is_sparse:
         gradient = gradient.coalesce().values()
     flat = gradient.reshape(-1)
-    if flat.dtype in _HALF:
+    if flat.dtype in HALF:
         flat = flat.float()
     return torch.dot(flat, flat)
 

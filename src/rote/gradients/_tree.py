@@ -1,8 +1,10 @@
-"""Tensors inside the nested inputs and outputs of modules."""
+"""Tensors inside the nested inputs and outputs of modules, and parameters inside modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -57,3 +59,35 @@ def batch_dims(module: nn.Module, tensors: list[Tensor], *, outputs: bool) -> li
         count = 1 if outputs else 3  # masks and returned attention weights list the examples first
         return [1 if i < count else 0 for i in range(len(tensors))]
     return [0] * len(tensors)
+
+
+@contextmanager
+def kept_buffers(model: nn.Module) -> Iterator[None]:
+    """Put a model's buffers back at the end, such as running statistics.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(1)
+        >>> with kept_buffers(norm):
+        ...     _ = norm(torch.ones(2, 1))
+        >>> norm.running_mean.item(), norm.num_batches_tracked.item()
+        (0.0, 0)
+    """
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, saved in buffers:
+                if not torch.equal(buffer, saved):
+                    buffer.copy_(saved)
+
+
+def trainable(module: nn.Module, name: str) -> bool:
+    """Whether ``module`` has its own parameter ``name`` and it is not frozen.
+
+    Example:
+        >>> trainable(nn.Linear(1, 1), "weight"), trainable(nn.Linear(1, 1, bias=False), "bias")
+        (True, False)
+    """
+    parameter = module._parameters.get(name)
+    return parameter is not None and parameter.requires_grad

@@ -13,6 +13,7 @@ rank,id,row,given,suggested,score,
 """
 
 from rote.report._page import audit_page
+from rote.report._stability import stability_page
 from rote.report._table import suspects_csv
 
-__all__ = ["audit_page", "suspects_csv"]
+__all__ = ["audit_page", "stability_page", "suspects_csv"]
