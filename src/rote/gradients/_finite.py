@@ -14,7 +14,13 @@ LISTED = 16
 
 
 class NonFiniteGradientWarning(UserWarning):
-    """A step of a watched training loop had a gradient that is not finite, and was left out."""
+    """A step of a watched training loop had a gradient that is not finite, and was left out.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings():  # to go on without a word; meter.marked still lists the steps
+        ...     warnings.simplefilter("ignore", NonFiniteGradientWarning)
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,13 +127,15 @@ class ClosedForm:
         if capture.keep:
             m = capture.examples()
             capture.half |= x.dtype in HALF or delta.dtype in HALF
-            second = not call.broadcast and len(x) != m and may_be_second(unit.module, x) and x.shape[1] == m
-            unit.examples_in = int(second)
-            unit.doubtful = second or (
-                x.dim() > 1
-                and x.shape[0] == x.shape[1]
-                and not (call.broadcast or isinstance(unit.module, Conv))
+            second = (
+                not call.broadcast
+                and len(x) not in (1, m)
+                and may_be_second(unit.module, x)
+                and x.shape[1] == m
             )
+            unit.examples_in = int(second)
+            square = x.dim() == 1 or x.shape[0] == x.shape[1]  # one list of ids may be positions
+            unit.doubtful = second or (square and not (call.broadcast or isinstance(unit.module, Conv)))
         if unit.examples_in == 1:
             x, delta = x.transpose(0, 1), delta.transpose(0, 1)
         x, delta = full_precision(x, delta)

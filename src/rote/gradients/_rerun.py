@@ -189,7 +189,7 @@ def _autograd(r: Replay, parameters: dict[str, Tensor], *, whole: bool = False) 
         leaves = {name: p.detach().requires_grad_() for name, p in parameters.items()}
         pulled = _with_batch(r, deltas, whole=whole)
         # Checkpointed parts run once more in the backward pass, and must then meet the same tensors.
-        with torch.enable_grad(), _reparametrize_module(r.module, _tensors(r, leaves)):
+        with torch.enable_grad(), _reparametrize_module(r.module, _tensors(r, leaves), tie_weights=True):
             outputs = _outputs(r, leaves, inputs, whole=whole)
             gradients = torch.autograd.grad(outputs, list(leaves.values()), pulled, allow_unused=True)
         return {
