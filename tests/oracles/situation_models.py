@@ -52,6 +52,18 @@ class CheckpointedPositions(awkward.BroadcastPositions):
         return torch.tanh(head).mean(1)
 
 
+class PositionsThrough(awkward.BroadcastPositions):
+    """Positions that pass a layer of their own before they meet the examples."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, ids):
+        places = torch.tanh(self.layer(self.position(torch.arange(ids.shape[1]))))
+        return self.head(torch.tanh(self.embed(ids) + places).mean(1))
+
+
 class CrossAttention(nn.Module):
     """Attention from four query positions to a longer memory, with everything that it can be given."""
 

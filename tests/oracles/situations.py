@@ -237,6 +237,8 @@ MORE = {
         ),
         awkward.vectors,
     ),
+    "positions through a Linear": (lambda: models.PositionsThrough(nn.Linear(4, 4)), awkward.token_ids),
+    "positions through a LayerNorm": (lambda: models.PositionsThrough(nn.LayerNorm(4)), awkward.token_ids),
     "checkpointing with positions broadcast": (models.CheckpointedPositions, awkward.token_ids),
 }
 
