@@ -58,8 +58,9 @@ class Capture:
         self.frozen = {n: p for n, p in model.named_parameters() if not p.requires_grad}
         self.units = units_of(model, self.parameters)
         self.root = self.units[0] if self.units[0].name == "" else Unit("", model, (), None, "")
+        self._bags = any(isinstance(module, nn.EmbeddingBag) for module in model.modules())
         self._handles: list[Any] = []
-        self._attach()
+        self.attach()
 
     def layer_names(self) -> list[str]:
         """Names of the layers as reported; the model itself goes by its type."""
@@ -74,9 +75,15 @@ class Capture:
         return found
 
     def examples(self) -> int | None:
-        """Examples in the batch: the length of the model's first input; ``None`` if it was not called."""
+        """Examples in the batch: the length of the model's first input; ``None`` if it was not called.
+
+        Where that is one list of ids, out of which an EmbeddingBag cuts bags, it is that of the output.
+        """
         for call in self.root.calls[:1]:
             for tensor in tensors_of((call.args, call.kwargs)):
+                if tensor.dim() == 1 and self._bags and not tensor.is_floating_point():
+                    listed = [len(delta) for delta in call.deltas if delta is not None and delta.dim()]
+                    return listed[0] if listed else len(tensor)
                 if tensor.dim():
                     return len(tensor)
         return None
@@ -90,8 +97,8 @@ class Capture:
         for unit in self.units:
             unit.forget()
 
-    def close(self) -> None:
-        """Remove every hook."""
+    def detach(self) -> None:
+        """Remove every hook; what was learnt of the layers stays for :meth:`attach`."""
         self.paused = True
         for handle in self._handles:
             handle.remove()
@@ -107,7 +114,9 @@ class Capture:
             or torch._C._functorch.peek_interpreter_stack() is not None
         )
 
-    def _attach(self) -> None:
+    def attach(self) -> None:
+        """Put the hooks on the model, for the first time or again."""
+        self.paused = False
         _ACTIVE.add(self)
         for name, module in self.model.named_modules():
             if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.Embedding, nn.EmbeddingBag)):

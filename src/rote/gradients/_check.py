@@ -83,9 +83,9 @@ def distrust_layout(capture: Capture, m: int) -> bool:
         return found
     try:
         replays = model_replays(capture, doubtful, m)
+        ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
     except InputError:
         return found
-    ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
     for unit in doubtful:
         assert unit.norms is not None
         for gradients, norm in zip(ends, (unit.norms[0], unit.norms[-1]), strict=True):
@@ -111,7 +111,8 @@ def _ambiguous(unit: Unit, m: int) -> bool:
 
 def _sketches(r: Replay) -> dict[str, Tensor]:
     """Sketches of the gradients that a replay gives; for a Linear without forming its gradient."""
-    if type(r.module) is not nn.Linear or mixed_precision(r) is not None:
+    computed = not set(r.local.values()) <= {"weight", "bias"}  # as by weight_norm
+    if type(r.module) is not nn.Linear or computed or mixed_precision(r) is not None:
         return {name: sketch(gradient) for name, gradient in sum_of_gradients(r).items()}
     (x, *_), delta = tensors_of((r.args, r.kwargs)), r.deltas[0]
     x, delta = x.reshape(-1, x.shape[-1]), delta.reshape(-1, delta.shape[-1])

@@ -88,12 +88,18 @@ class Gauge:
             self._imprint.clear()
         self.capture.clear()
 
-    def close(self) -> None:
-        """Remove every hook."""
-        self.capture.close()
+    def detach(self) -> None:
+        """Remove every hook; what was learnt of the layers stays for :meth:`attach`."""
+        self.capture.detach()
         if self._shards is not None:
-            self._shards.close()
+            self._shards.detach()
         self.forget()
+
+    def attach(self) -> None:
+        """Put the hooks back."""
+        self.capture.attach()
+        if self._shards is not None:
+            self._shards.attach()
 
     def _on_gradient(self, name: str, gradient: Tensor) -> None:
         if name in self._squared:

@@ -65,15 +65,22 @@ def _shapes_without_last(capture: Capture, units: list[Unit], m: int) -> dict[st
     def shorter(t: Tensor) -> Tensor:
         return t[: m - 1] if t.dim() and len(t) == m else t
 
+    def without_heads(t: Tensor) -> Tensor:  # a mask for each head of each example
+        return t[: -(len(t) // m)] if t.dim() > 2 and len(t) % m == 0 else shorter(t)
+
     handles = [u.module.register_forward_pre_hook(recorder(u.name), with_kwargs=True) for u in units]
     devices = sorted({p.device.index or 0 for p in capture.parameters.values() if p.is_cuda})
     try:
-        with kept_buffers(capture.model), torch.random.fork_rng(devices=devices), torch.no_grad():
-            args, kwargs = map_tensors((calls[0].args, calls[0].kwargs), shorter)
-            capture.model(*args, **kwargs)
-    except Exception:  # whatever a model may say of a batch that is shorter
-        return None
+        for shorten in (shorter, without_heads):
+            shapes.clear()
+            try:
+                with kept_buffers(capture.model), torch.random.fork_rng(devices=devices), torch.no_grad():
+                    args, kwargs = map_tensors((calls[0].args, calls[0].kwargs), shorten)
+                    capture.model(*args, **kwargs)
+            except Exception:  # whatever a model may say of a batch that is shorter
+                continue
+            return shapes
     finally:
         for handle in handles:
             handle.remove()
-    return shapes
+    return None

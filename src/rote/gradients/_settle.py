@@ -53,6 +53,8 @@ def settle(capture: Capture, reached: Collection[str]) -> list[Tensor]:
 
 def batch_size(capture: Capture) -> int:
     """Examples in the batch: the first dimension of the model's first input, or of the first layer's."""
+    if capture.root.norms is None and capture.root.arrived() and (m := capture.examples()) is not None:
+        return m
     for unit in (capture.root, *capture.units):
         if unit.norms is not None:
             return len(unit.norms)

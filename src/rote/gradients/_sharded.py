@@ -29,16 +29,24 @@ class Shards:
 
     def __init__(self, capture: Capture, on_gradient: Callable[[str, Tensor], None]) -> None:
         self._capture = capture
+        self._on_gradient = on_gradient
         self._older: str | None = None
-        handles: list[Any] = [capture.model.register_forward_pre_hook(self._before)]
-        for name, parameter in capture.parameters.items():
-            handles.append(parameter.register_post_accumulate_grad_hook(_ready(capture, name, on_gradient)))
-        self._handles = handles
+        self._handles: list[Any] = []
+        self.attach()
 
-    def close(self) -> None:
+    def attach(self) -> None:
+        """Put the hooks on the model, for the first time or again."""
+        capture = self._capture
+        self._handles.append(capture.model.register_forward_pre_hook(self._before))
+        for name, parameter in capture.parameters.items():
+            ready = _ready(capture, name, self._on_gradient)
+            self._handles.append(parameter.register_post_accumulate_grad_hook(ready))
+
+    def detach(self) -> None:
         """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
+        self._handles.clear()
 
     def prepare(self, reached: Collection[str]) -> None:
         """Raise unless the gradient of all ranks, and only of this backward pass, is there.
