@@ -1,12 +1,13 @@
 """Is a model learning, or memorising?
 
 ``rote.watch(model)`` measures coherence while a model trains; ``rote.audit(model_factory, dataset)`` trains
-one and writes the report that the command ``rote audit`` writes. Everything else is in the rooms; nothing is
-imported before it is used.
+one and writes the report that the command ``rote audit`` writes; ``rote.LUTNetworkClassifier`` learns by
+memorising alone. Everything else is in the rooms; nothing is imported before it is used.
 
     >>> import rote
-    >>> dir(rote)
-    ['__version__', 'audit', 'data', 'gradients', 'integrations', 'learners', 'report', 'runs', 'watch']
+    >>> dir(rote)  # doctest: +NORMALIZE_WHITESPACE
+    ['LUTNetworkClassifier', '__version__', 'audit', 'data', 'gradients', 'integrations',
+     'learners', 'luts', 'report', 'runs', 'watch']
 """
 
 import sys
@@ -17,11 +18,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rote._audit import audit
     from rote.gradients import watch
+    from rote.luts import LUTNetworkClassifier
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "data", "gradients", "integrations", "learners", "report", "runs", "watch"]
+__all__ = [
+    "LUTNetworkClassifier",
+    "__version__",
+    "audit",
+    "data",
+    "gradients",
+    "integrations",
+    "learners",
+    "luts",
+    "report",
+    "runs",
+    "watch",
+]
 
-_FUNCTIONS = {"audit": "rote._audit", "watch": "rote.gradients"}
+_FUNCTIONS = {"LUTNetworkClassifier": "rote.luts", "audit": "rote._audit", "watch": "rote.gradients"}
 
 
 def __getattr__(name: str) -> object:

@@ -84,7 +84,7 @@ def test_unknown_names(name):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"must be a folder, or a .zip, .csv or .parquet file"):
+    with pytest.raises(InputError, match=r"must be a folder, or a .zip, .csv, .parquet or .pla file"):
         load(str(tmp_path / "notes.txt"))
 
 

@@ -11,5 +11,14 @@ the extension is loaded.
 """
 
 from rote._native._loops import NativeStatus, and_counts, pack_bits, status
+from rote._native._luts import lut_counts, lut_outputs, pack_columns
 
-__all__ = ["NativeStatus", "and_counts", "pack_bits", "status"]
+__all__ = [
+    "NativeStatus",
+    "and_counts",
+    "lut_counts",
+    "lut_outputs",
+    "pack_bits",
+    "pack_columns",
+    "status",
+]

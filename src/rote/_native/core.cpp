@@ -13,6 +13,7 @@
 
 #include "and_counts.hpp"
 #include "isa.hpp"
+#include "luts.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -93,6 +94,91 @@ void and_counts(Words a, Words b, Counts counts, std::size_t threads, const std:
     });
 }
 
+using Fanins = nb::ndarray<const std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Outputs = nb::ndarray<std::uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Weights = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using LutTotals = nb::ndarray<std::uint32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+LutLoops lut_loops_for(Isa isa) {
+#ifdef ROTE_X86
+    switch (isa) {
+        case Isa::avx512: return avx512::lut_loops();
+        case Isa::avx2: return avx2::lut_loops();
+        case Isa::v2: return v2::lut_loops();
+        default: break;
+    }
+#endif
+    (void)isa;
+    return plain::lut_loops();
+}
+
+Luts luts_on(const Words& bits, const Fanins& fanins, std::size_t m, std::size_t most) {
+    const Luts on{bits.data(), fanins.data(), fanins.shape(0), fanins.shape(1), bits.shape(1), m};
+    if (on.words != (m + 63) / 64 || on.k < 1 || on.k > most)
+        throw std::invalid_argument("`bits` must be [n, ceil(m / 64)] and `fanins` [luts, k], k not too large");
+    for (std::size_t i = 0; i < on.luts * on.k; ++i)
+        if (on.fanins[i] < 0 || static_cast<std::size_t>(on.fanins[i]) >= bits.shape(0))
+            throw std::invalid_argument("`fanins` must name rows of `bits`");
+    return on;
+}
+
+void lut_counts(Words bits, Fanins fanins, std::size_t m, Weights weights, LutTotals counts, std::size_t threads,
+                const std::string& isa) {
+    const Luts on = luts_on(bits, fanins, m, lut_most);
+    const std::size_t entries = std::size_t{1} << on.k, padded = (m + 511) / 512 * 512;
+    if (counts.shape(0) != on.luts || counts.shape(1) != entries || (weights.shape(0) && weights.shape(0) != m))
+        throw std::invalid_argument("`counts` must be [luts, 2^k], and `weights` empty or [m]");
+    const LutCountsLoop loop = lut_loops_for(chosen(isa)).counts;
+    const std::uint32_t *given = weights.shape(0) ? weights.data() : nullptr;
+    std::uint32_t* out = counts.data();
+    nb::gil_scoped_release released;
+    std::vector<std::uint32_t> ordered(given ? padded : 0);
+    for (std::size_t place = 0; place < ordered.size(); ++place) {
+        const std::size_t e = place / 512 * 512 + lut_order(place % 512, on.k);
+        ordered[place] = e < m ? given[e] : 0;
+    }
+    in_parts(on.luts, threads, [=, &ordered](std::size_t first, std::size_t last) {
+        std::vector<std::uint32_t> scratch(4 * entries);
+        LutCounts part{on, given ? ordered.data() : nullptr, out + first * entries, scratch.data()};
+        part.on.fanins += first * on.k;
+        part.on.luts = last - first;
+        loop(part);
+    });
+}
+
+void lut_outputs(Words bits, Fanins fanins, std::size_t m, Words tables, Outputs out, std::size_t threads,
+                 const std::string& isa) {
+    const Luts on = luts_on(bits, fanins, m, 16);
+    const std::size_t table_words = on.k > 6 ? std::size_t{1} << (on.k - 6) : 1;
+    if (tables.shape(0) != on.luts || tables.shape(1) != table_words || out.shape(0) != on.luts ||
+        out.shape(1) != on.words)
+        throw std::invalid_argument("`tables` must be [luts, max(1, 2^k / 64)] and `out` [luts, words]");
+    const LutOutputsLoop loop = lut_loops_for(chosen(isa)).outputs;
+    const std::uint64_t* answers = tables.data();
+    std::uint64_t* first_out = out.data();
+    nb::gil_scoped_release released;
+    in_parts(on.luts, threads, [=](std::size_t first, std::size_t last) {
+        const std::size_t nodes = on.k > lut_tree_most ? 0 : std::size_t{1} << (on.k > 2 ? on.k - 2 : 0);
+        std::vector<std::uint64_t> scratch(8 * nodes + 8);
+        std::uint64_t* aligned = scratch.data();
+        while (reinterpret_cast<std::uintptr_t>(aligned) % 64) ++aligned;
+        LutOutputs part{on, answers + first * table_words, first_out + first * on.words, aligned};
+        part.on.fanins += first * on.k;
+        part.on.luts = last - first;
+        loop(part);
+    });
+}
+
+void pack_columns(Bytes x, Outputs out, std::size_t threads, const std::string& isa) {
+    const PackColumns job{x.data(), out.data(), x.shape(0), x.shape(1), (x.shape(0) + 63) / 64};
+    if (out.shape(0) != job.n || out.shape(1) != job.words)
+        throw std::invalid_argument("`out` must be [n, ceil(m / 64)] for `x` [m, n]");
+    const PackColumnsLoop loop = lut_loops_for(chosen(isa)).pack;
+    nb::gil_scoped_release released;
+    in_parts(job.words, threads, [=](std::size_t first, std::size_t last) { loop(job, first, last); });
+}
+
 }  // namespace
 }  // namespace rote
 
@@ -100,4 +186,10 @@ NB_MODULE(_core, module) {
     module.def("instruction_sets", &rote::instruction_sets);
     module.def("and_counts", &rote::and_counts, "a"_a.noconvert(), "b"_a.noconvert(), "counts"_a.noconvert(),
                "threads"_a, "isa"_a);
+    module.def("lut_counts", &rote::lut_counts, "bits"_a.noconvert(), "fanins"_a.noconvert(), "m"_a,
+               "weights"_a.noconvert(), "counts"_a.noconvert(), "threads"_a, "isa"_a);
+    module.def("lut_outputs", &rote::lut_outputs, "bits"_a.noconvert(), "fanins"_a.noconvert(), "m"_a,
+               "tables"_a.noconvert(), "out"_a.noconvert(), "threads"_a, "isa"_a);
+    module.def("pack_columns", &rote::pack_columns, "x"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
+               "isa"_a);
 }

@@ -21,6 +21,7 @@ from rote.data._dataset import Dataset, Splits
 from rote.data._fetch import Progress, fetch
 from rote.data._load import load
 from rote.data._noise import NOISE_KINDS, NoiseKind, nearness_to_other_class, parse_noise, plant
+from rote.data._pla import Pla, pla_dataset, read_pla
 from rote.data._places import Source, describe
 from rote.data._splits import digest, split
 
@@ -28,6 +29,7 @@ __all__ = [
     "NOISE_KINDS",
     "Dataset",
     "NoiseKind",
+    "Pla",
     "Progress",
     "Source",
     "Splits",
@@ -37,6 +39,8 @@ __all__ = [
     "load",
     "nearness_to_other_class",
     "parse_noise",
+    "pla_dataset",
     "plant",
+    "read_pla",
     "split",
 ]

@@ -10,12 +10,13 @@ from rote.data._dataset import Dataset, Splits
 from rote.data._factory import read_factory
 from rote.data._idx import read_mnist
 from rote.data._images import read_images
+from rote.data._pla import pla_dataset, read_pla
 from rote.data._places import NAMES, absent, data_folder, find
 from rote.data._splits import finish, held_out, held_out_rows, require_classes
 from rote.data._tables import read_table, standardised, table_dataset
 from rote.errors import InputError
 
-_TABLES = (".csv", ".parquet")
+_TABLES = (".csv", ".parquet", ".pla")
 
 
 def load(
@@ -31,11 +32,12 @@ def load(
 
     Args:
         name: ``digits``, ``mnist`` or ``cifar10``; the path of a folder or zip of images by class, or of a
-            ``.csv`` or ``.parquet`` file; or ``pkg.module:factory``, a callable that returns a map-style
-            dataset of ``(x, y)`` or a tuple of two (training and test part).
+            ``.csv``, ``.parquet`` or ``.pla`` file; or ``pkg.module:factory``, a callable that returns a
+            map-style dataset of ``(x, y)`` or a tuple of two (training and test part).
         data_dir: Where the named datasets lie; by default the environment's ``ROTE_DATA``, else the user's
             cache.
-        label: The label's column, for tables only; by default the one called label, class, target or y.
+        label: The label's column, for tables only; by default the one called label, class, target or y. For
+            a ``.pla`` file: the output's name, where it has several.
         split_seed: Decides which examples are held out where the source has no test part, and which ``limit``
             keeps.
         test_share: The share that is held out, stratified by class, between 0 and 1.
@@ -90,11 +92,13 @@ def _read(name: str, data_dir: str | Path | None) -> tuple[Dataset, Dataset | No
     if _is_factory(name) and not path.exists():
         return *read_factory(name), name
     if name and path.exists():
-        raise InputError(f"`{name}` must be a folder, or a .zip, .csv or .parquet file, to be read as data.")
+        raise InputError(
+            f"`{name}` must be a folder, or a .zip, .csv, .parquet or .pla file, to be read as data."
+        )
     raise InputError(
         f"`{name}` is no known data: use digits, mnist, cifar10, pkg.module:factory, or the path of an "
         f"image folder, "
-        f"a zip of one, a .csv or a .parquet file that exists."
+        f"a zip of one, a .csv, a .parquet or a .pla file that exists."
     )
 
 
@@ -129,6 +133,10 @@ def _load_table(
 ) -> Splits:
     if not path.is_file():
         raise InputError(f"`{path}` is not there: check the path.")
+    if path.suffix.lower() == ".pla":
+        bits = pla_dataset(read_pla(path), name=path.name, path=path, output=label)
+        train, test = held_out(bits, test_share=test_share, split_seed=split_seed)
+        return finish(train, test, source=str(path), limit=limit, split_seed=split_seed)
     whole, numbers = table_dataset(read_table(path, label=label), name=path.name, path=path)
     require_classes(whole)
     kept = np.ones(len(whole), bool)
