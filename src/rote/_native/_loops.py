@@ -172,6 +172,6 @@ def clamped_products(
     if _extension is None:
         return _twins.clamped_products(left, right, c=c, drop=drop, scale=scale)
     out = np.empty((left.shape[1], right.shape[1]), left.dtype)
-    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    _extension.clamped(left, right, out, c, 0.0 if drop else 1.0, scale, threads, isa)
+    factors = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    _extension.clamped(*factors, out, c, 0.0 if drop else 1.0, scale, threads, isa)
     return out

@@ -101,7 +101,8 @@ ROTE_INLINE void sort_bitonic(V* a) {
 template <int C, class T>
 struct Lists {
     using V = typename Kind<T>::Vec;
-    V high[C], low[C], sum, top, bottom;  // top and bottom: the extremes of the middle
+    V high[C], low[C], sum;
+    V top, bottom;  // the largest of all that is not in high, the smallest of all that is not in low
 
     ROTE_INLINE void pass(V value) {
         sum += value;
@@ -113,11 +114,16 @@ struct Lists {
 #pragma GCC unroll 32
         for (int i = 0; i < C; ++i) {
             const V upper = a[C - 1 - i], lower = a[2 * C - 1 - i];
-            pass(smaller(high[i], upper));
+            const V below = smaller(high[i], upper), above = larger(low[i], lower);
             high[i] = larger(high[i], upper);
-            pass(larger(low[i], lower));
             low[i] = smaller(low[i], lower);
+            sum += below + above;
+            top = larger(top, below);
+            bottom = smaller(bottom, above);
         }
+        // The largest outside `high` fell out of it, or is the best of a lower half; and the other way round.
+        top = larger(top, a[C]);
+        bottom = smaller(bottom, a[C - 1]);
         sort_bitonic<0, C>(high);
         sort_bitonic<0, C>(low);
     }
@@ -172,8 +178,8 @@ typename Kind<T>::Vec one(const Clamped<T>& job, const char* panel, const Entry<
     }
     const bool left_over = zeros > used;
     lists.sum = nothing;
-    lists.top = nothing + (left_over ? T(0) : -Kind<T>::most);
-    lists.bottom = nothing + (left_over ? T(0) : Kind<T>::most);
+    lists.top = larger(nothing + (left_over ? T(0) : -Kind<T>::most), a[C]);
+    lists.bottom = smaller(nothing + (left_over ? T(0) : Kind<T>::most), a[C - 1]);
     const Entry<T>*e = entries + first, *end = entries + n;
     for (; e + 2 * C <= end; e += 2 * C) {
 #pragma GCC unroll 32

@@ -97,6 +97,19 @@ void and_counts(Words a, Words b, Counts counts, std::size_t threads, const std:
     });
 }
 
+// At least so many bytes, 64 of them aligned, this thread's until it asks again.
+void* scratch_of(std::size_t bytes) {
+    thread_local std::unique_ptr<char[]> kept;
+    thread_local std::size_t room = 0;
+    if (room < bytes + 64) {
+        kept.reset(new char[bytes + 64]);
+        room = bytes + 64;
+    }
+    void* start = kept.get();
+    std::size_t space = room;
+    return std::align(64, bytes, start, space);
+}
+
 template <class T>
 ClampedLoop<T> clamped_for(Isa isa) {
 #ifdef ROTE_X86
@@ -149,10 +162,7 @@ void clamped(Factors<T> left, Factors<T> right, nb::ndarray<T, nb::ndim<2>, nb::
         (by_rows ? part.left : part.right) += first;
         part.out += static_cast<std::ptrdiff_t>(first) * (by_rows ? whole.out_row : whole.out_column);
         (by_rows ? part.rows : part.columns) = last - first;
-        std::vector<char> scratch(clamped_scratch(whole.m) + 64);
-        std::size_t room = scratch.size();
-        part.scratch = scratch.data();
-        std::align(64, clamped_scratch(whole.m), part.scratch, room);
+        part.scratch = scratch_of(clamped_scratch(whole.m));
         loop(part);
     });
 }

@@ -141,7 +141,8 @@ class Drop:
 class GroupMedian:
     """The median of the means of groups of neighbouring examples, times m.
 
-    Zielinski, Krishnan & Chatterjee 2020, "Weak and Strong Gradient Directions", arXiv 2003.07422, with three.
+    Zielinski, Krishnan & Chatterjee 2020, "Weak and Strong Gradient Directions", arXiv 2003.07422, with
+    three.
 
     Attributes:
         groups: How many groups.
@@ -173,8 +174,8 @@ class GroupMedian:
         """Raise :class:`InputError` if there are more groups than examples."""
         if m < self.groups:
             raise InputError(
-                f"`groups` must be at most the number of examples in a batch. Got groups={self.groups} with a "
-                f"batch of {m}: use larger batches (drop_last=True for the last one) or fewer groups."
+                f"`groups` must be at most the number of examples in a batch. Got groups={self.groups} with "
+                f"a batch of {m}: use larger batches (drop_last=True for the last one) or fewer groups."
             )
 
     def of_rows(self, rows: Tensor) -> Tensor:

@@ -88,7 +88,8 @@ def median(rows: Tensor) -> Tensor:
         tensor([3.])
     """
     if len(rows) == 3:
-        return median_of_three(*rows)
+        finite = rows.isfinite().all(0)
+        return median_of_three(*rows).masked_fill_(~finite, float("nan"))
     return trimmed_mean(rows, c=(_length(rows) - 1) // 2)
 
 
@@ -101,8 +102,10 @@ def median_of_three(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
         >>> median_of_three(torch.tensor([1e8]), torch.tensor([3.0]), torch.tensor([-1e8]))
         tensor([3.])
     """
-    low, high = torch.minimum(a, b), torch.maximum(a, b)
-    return torch.maximum(low, torch.minimum(high, c))
+    with torch.no_grad():
+        low, middle = torch.minimum(a, b), torch.maximum(a, b)
+        torch.minimum(middle, c, out=middle)
+        return torch.maximum(middle, low, out=middle)
 
 
 def medians_of_three(
@@ -122,10 +125,28 @@ def medians_of_three(
     return list(middle)
 
 
+def means_of_three(
+    a: Sequence[Tensor], b: Sequence[Tensor], c: Sequence[Tensor], *, foreach: bool
+) -> list[Tensor]:
+    """The mean of three values, coordinate by coordinate, of each of many tensors.
+
+    Example:
+        >>> means_of_three([torch.ones(1)], [torch.zeros(1)], [torch.full((1,), 5.0)], foreach=True)
+        [tensor([2.])]
+    """
+    if not foreach:
+        return [(x + y).add_(z).div_(3) for x, y, z in zip(a, b, c, strict=True)]
+    total = torch._foreach_add(list(a), list(b))
+    torch._foreach_add_(total, list(c))
+    torch._foreach_div_(total, 3.0)
+    return list(total)
+
+
 def _length(rows: Tensor) -> int:
     if rows.dim() != 2 or rows.dtype not in (torch.float32, torch.float64):
         raise InputError(
-            f"`rows` must be a float32 or float64 matrix [m, n]. Got {rows.dtype} of shape {tuple(rows.shape)}."
+            f"`rows` must be a float32 or float64 matrix [m, n]. Got {rows.dtype} of shape "
+            f"{tuple(rows.shape)}."
         )
     return len(rows)
 

@@ -15,12 +15,12 @@ CHUNK = 2**24
 def clamped_products(
     left: Tensor, right: Tensor, *, c: int, drop: bool = False, scale: float = 1.0
 ) -> Tensor:
-    """For each (r, j) the sum over m examples of ``left[i, r] · right[i, j]``, its c extremes at each end tamed.
+    """For each (r, j) the sum over m examples of ``left[i, r] · right[i, j]``, its c extremes each way tamed.
 
-    The c largest and smallest products are clamped to their neighbours (winsorized: Chatterjee 2020, "Coherent
-    Gradients", §3, where with 100 examples c is the percentile by nearest rank), or dropped. On a CPU the m
-    products are formed in registers and never stored. A coordinate where a product is not finite becomes nan,
-    so that whoever looks for overflow finds it.
+    The c largest and smallest products are clamped to their neighbours (winsorized: Chatterjee 2020,
+    "Coherent Gradients", §3, where with 100 examples c is the percentile by nearest rank), or dropped. On a
+    CPU the m products are formed in registers and never stored. A coordinate where a product is not finite
+    becomes nan, so that whoever looks for overflow finds it.
 
     Args:
         left: Shape ``[m, p]``, float32 or float64.

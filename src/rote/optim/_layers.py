@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from rote.aggregate import Aggregate
 from rote.gradients._conv import Conv, weight_gradient
-from rote.gradients._normalisation import BATCH_NORMS, INSTANCE_NORMS, _rows as affine_rows
+from rote.gradients._normalisation import BATCH_NORMS, INSTANCE_NORMS
+from rote.gradients._normalisation import _rows as affine_rows
 
 #: Bytes that the rows of per-example gradients of one chunk of parameters may take.
 CHUNK_BYTES = 64 * 2**20
@@ -101,9 +102,7 @@ def _positions(x: Tensor, delta: Tensor, aggregate: Aggregate) -> Tensor:
     """A dense layer at T positions: ``g_i = δ_iᵀ x_i``, a few outputs at a time."""
     m, _, p = delta.shape
     d, by_output = x.shape[2], delta.transpose(1, 2)
-    flat = in_chunks(
-        p, m, d * x.element_size(), lambda a, b: torch.bmm(by_output[:, a:b], x), aggregate
-    )
+    flat = in_chunks(p, m, d * x.element_size(), lambda a, b: torch.bmm(by_output[:, a:b], x), aggregate)
     return flat.view(p, d)
 
 

@@ -9,9 +9,7 @@ from rote.gradients._sums import full_precision
 from rote.optim._layers import CHUNK_BYTES
 
 
-def rerun_gradient(
-    replays: list[Replay], name: str, m: int, aggregate: Aggregate
-) -> tuple[Tensor, Tensor]:
+def rerun_gradient(replays: list[Replay], name: str, m: int, aggregate: Aggregate) -> tuple[Tensor, Tensor]:
     """The aggregate over the examples of one parameter's gradient, and their plain sum.
 
     Where all of it would not fit, the layer is run again for every part of the parameter that does.

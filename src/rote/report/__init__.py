@@ -14,6 +14,7 @@ rank,id,row,given,suggested,score,
 
 from rote.report._page import audit_page
 from rote.report._stability import stability_page
+from rote.report._study import study_drawings, study_page
 from rote.report._table import suspects_csv
 
-__all__ = ["audit_page", "stability_page", "suspects_csv"]
+__all__ = ["audit_page", "stability_page", "study_drawings", "study_page", "suspects_csv"]
