@@ -1,9 +1,9 @@
 """What a robust step costs, over a plain one.
 
-One training step is zeroing gradients, forward, loss, backward and the optimizer's step. All methods take turns
-in one process, each beside the step it is compared with, so that whatever else runs on the machine slows both;
-the figure is the median over blocks of the ratio of neighbours, with a bootstrap interval, in CPU time on one
-thread. Peak memory above that of weights and data comes from fresh processes::
+One training step is zeroing gradients, forward, loss, backward and the optimizer's step. All methods take
+turns in one process, each beside the step it is compared with, so that whatever else runs on the machine
+slows both; the figure is the median over blocks of the ratio of neighbours, with a bootstrap interval, in
+CPU time on one thread. Peak memory above that of weights and data comes from fresh processes::
 
     python -m benchmarks.winsorize --out winsorize.json
 """

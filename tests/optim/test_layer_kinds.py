@@ -53,7 +53,9 @@ def test_clamped_dropped_and_medians(kind):
     assert_same(got, rows, lambda G: median_of_groups(G, 3))
 
 
-@every_kind
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.slow] if "lstm" in k or "gru" in k else []) for k in ZOO]
+)
 def test_percentiles_of_a_hundred_examples(kind):
     model, x, y = made(kind, 100)
     rows = rows_by_parameter(model, CROSS_ENTROPY, x, y)

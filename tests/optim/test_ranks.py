@@ -37,7 +37,7 @@ def ranks(tmp_path_factory):
         for rank in range(RANKS)
     ]
     try:
-        said = [process.communicate(timeout=60)[0] for process in started]
+        said = [process.communicate(timeout=120)[0] for process in started]
     finally:
         for process in started:
             process.kill()

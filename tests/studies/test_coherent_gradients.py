@@ -216,10 +216,15 @@ def test_the_papers_protocol():
         assert {(tuple(c["hidden"]), c["batch"], c["lr"]) for c in found} == {((2048,), 100, 0.1)}
         assert {(c["sampled_examples"], c["sampled_weights"], c["nulls"]) for c in found} == {(400, 300, 3)}
         clamped = FIGURES["fig-4"].configs(scale)
-        assert {(c["noise"], c["c"]) for c in clamped} == {(n / 4, c) for n in range(5) for c in (0, 1, 2, 4, 8)}
+        assert {(c["noise"], c["c"]) for c in clamped} == {
+            (n / 4, c) for n in range(5) for c in (0, 1, 2, 4, 8)
+        }
         assert {(tuple(c["hidden"]), c["batch"], c["lr"]) for c in clamped} == {((256,) * 3, 100, 0.1)}
     paper = FIGURES["fig-1"].configs("paper")[0], FIGURES["fig-4"].configs("paper")[0]
-    assert [(c["train"], c["test"], c["steps"]) for c in paper] == [(None, None, 100_000), (None, None, 60_000)]
+    assert [(c["train"], c["test"], c["steps"]) for c in paper] == [
+        (None, None, 100_000),
+        (None, None, 60_000),
+    ]
 
 
 TINY = {"data": "digits", "train": 60, "test": 40, "batch": 20, "lr": 0.1}

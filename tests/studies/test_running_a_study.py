@@ -128,7 +128,7 @@ def test_progress_counts_what_was_there(toy, tmp_path):
 
 def test_a_folder_holds_one_study_at_one_scale(toy, tmp_path):
     run_study(toy.STUDY, Extent(seeds=1), out=tmp_path / "run", crew=ALONE)
-    with pytest.raises(InputError, match="config.scale: \"quick\" → \"paper\""):
+    with pytest.raises(InputError, match=r'config\.scale: "quick" → "paper"'):
         run_study(toy.STUDY, Extent("paper", seeds=1), out=tmp_path / "run", crew=ALONE)
     other = dataclasses.replace(toy.STUDY, name="other")
     with pytest.raises(InputError, match="does not hold the study other"):
@@ -207,7 +207,7 @@ def test_refusals(make, said):
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(toy, tmp_path):
-    with pytest.raises(InputError, match="`only` must be among fig-1, fig-2. Got 'fig-9'"):
+    with pytest.raises(InputError, match=r"`only` must be among fig-1, fig-2\. Got 'fig-9'"):
         run_study(toy.STUDY, Extent(only=("fig-9",)), out=tmp_path / "run", crew=ALONE)
     assert not (tmp_path / "run").exists()
 

@@ -24,7 +24,10 @@ def configs(scale):
 
 def panels(rows):
     lines = [
-        Line(f"slope {style}", [curve(r.record["steps"], r.record["values"]) for r in rows if r.config == config])
+        Line(
+            f"slope {style}",
+            [curve(r.record["steps"], r.record["values"]) for r in rows if r.config == config],
+        )
         for style, config in enumerate([{"slope": 1}, {"slope": 2}])
     ]
     return [Panel("Values", Axis("step"), Axis("value"), lines, (2.0, "two"))]
@@ -34,8 +37,12 @@ def rises(rows):
     return one(rows, slope=2)["values"][-1] - one(rows, slope=1)["values"][-1]
 
 
-RISES = Claim("rises", "It <rises>.", "Nobody 2020, Fig. 1", "last value, slope 2 minus slope 1", above(0.0), rises)
-SINKS = Claim("sinks", "It sinks.", "Nobody 2020, Fig. 1", "the same, with its sign", above(0.0), lambda r: -rises(r))
+RISES = Claim(
+    "rises", "It <rises>.", "Nobody 2020, Fig. 1", "last value, slope 2 minus slope 1", above(0.0), rises
+)
+SINKS = Claim(
+    "sinks", "It sinks.", "Nobody 2020, Fig. 1", "the same, with its sign", above(0.0), lambda r: -rises(r)
+)
 SEEDED = Claim(
     "seeded",
     "It stays.",

@@ -16,11 +16,14 @@ from rote.studies._noisy import (
     shares,
 )
 from rote.studies._panels import Axis, Line, Panel, curve
-from rote.studies._study import Config, Place, Record, Rows, Scale, one, some
+from rote.studies._study import Config, MissingCellError, Place, Record, Rows, Scale, one, some
 
 NOISE = (0.0, 0.25, 0.5, 0.75, 1.0)
-DECAYS = (0.0, 0.001, 0.003, 0.01)
-"""L2 penalties, at 50 % noise."""
+DECAYS: dict[str, tuple[float, ...]] = {
+    "quick": (0.0, 0.003, 0.01, 0.03),
+    "paper": (0.0, 0.0003, 0.001, 0.003),
+}
+"""L2 penalties λ, at 50 % noise. One acts after about 1/(ηλ) steps, so they go with the length of the run."""
 
 _PROTOCOL: dict[str, Any] = {"data": "mnist", "hidden": [256, 256, 256], "batch": 100, "lr": 0.1}
 _SIZES: dict[str, dict[str, Any]] = {
@@ -43,7 +46,7 @@ def stopping_configs(scale: Scale) -> list[Config]:
 
 def decay_configs(scale: Scale) -> list[Config]:
     """50 % noise with every penalty."""
-    return [_config(scale, 0.5, decay) for decay in DECAYS]
+    return [_config(scale, 0.5, decay) for decay in DECAYS[scale]]
 
 
 def _config(scale: Scale, noise: float, decay: float) -> Config:
@@ -98,13 +101,29 @@ def memorised_after_peak(rows: Rows) -> float:
 
 def corrupt_fall(rows: Rows) -> float:
     """By how much fewer corrupt labels are fitted at the end from a penalty to the next, at least."""
-    ends = [one(rows, weight_decay=decay)["corrupt_accuracy"][-1] for decay in DECAYS]
+    ends = [one(rows, weight_decay=decay)["corrupt_accuracy"][-1] for decay in _penalties(rows)]
     return float(min(a - b for a, b in pairwise(ends)))
+
+
+def _penalties(rows: Rows) -> list[float]:
+    """The penalties of a scale, ascending.
+
+    Raises:
+        MissingCellError: If one of them has not run.
+    """
+    found = sorted({row.config["weight_decay"] for row in rows})
+    if tuple(found) not in DECAYS.values():
+        raise MissingCellError("not all penalties have run")
+    return found
+
+
+def _decays_of(rows: Rows) -> tuple[float, ...]:
+    return tuple(sorted({row.config["weight_decay"] for row in rows}))
 
 
 def gain_on_the_test(rows: Rows) -> float:
     """Test accuracy at the end with the largest penalty minus that without one."""
-    ends = [one(rows, weight_decay=decay)["test_accuracy"][-1] for decay in (DECAYS[-1], 0.0)]
+    ends = [one(rows, weight_decay=decay)["test_accuracy"][-1] for decay in (_penalties(rows)[-1], 0.0)]
     return float(ends[0] - ends[1])
 
 
@@ -132,7 +151,8 @@ def decay_panels(rows: Rows) -> list[Panel]:
     """Corrupt labels fitted, and test accuracy, for each penalty."""
     titles = (("corrupt_accuracy", "Corrupt labels fitted"), ("test_accuracy", "Test accuracy"))
     return [
-        Panel(title, _STEP, _ACCURACY, _lines(rows, key, "weight_decay", DECAYS)) for key, title in titles
+        Panel(title, _STEP, _ACCURACY, _lines(rows, key, "weight_decay", _decays_of(rows)))
+        for key, title in titles
     ]
 
 
