@@ -203,7 +203,8 @@ class Meter:
     def coverage(self) -> dict[str, str]:
         """By layer, which way its norms are taken; final after the first update.
 
-        Closed form: ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``, ``"recurrent"``, ``"tied"``.
+        Closed form: ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``, ``"recurrent"`` or
+        ``"tied"``.
         ``"rerun per example"``: the layer is run again under ``torch.func``. ``"whole model rerun per
         example"``: so is the model, because the layer's parameters are used outside it or its examples are
         not in the first dimension.
