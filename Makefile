@@ -2,10 +2,16 @@
 #   PYTHON       a Python of version 3.11 or later (default: python3)
 #   TORCH_INDEX  an index with other builds of torch, for example https://download.pytorch.org/whl/cpu
 #   JOBS         processes that run the tests (default: 2)
+#   EXTRAS       more extras to install, for example lightning,transformers; their tests are skipped without
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 JOBS ?= 2
+EXTRAS ?=
+
+empty :=
+space := $(empty) $(empty)
+comma := ,
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -27,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot create a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip --disable-pip-version-check install --quiet $(INDEX) -c constraints.txt -e '.[test,check]'
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet $(INDEX) -c constraints.txt -e '.[$(subst $(space),$(comma),$(strip test check $(subst $(comma),$(space),$(EXTRAS))))]'
 	@$(BIN)/rote doctor
 	@touch $(STAMP)
 

@@ -61,24 +61,26 @@ def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay])
                 )
 
 
-def distrust_layout(capture: Capture, m: int) -> bool:
-    """Settle in which dimension layers list the examples whose input leaves it open.
+def distrust_layout(capture: Capture, units: list[Unit], m: int) -> bool:
+    """Settle in which dimension layers list the examples where the batch cannot be run again as it was.
 
     A closed form is settled by its input's shape without the last example. Other layers, where a second
     dimension is as long as the first, have their first and last example compared with a rerun of the model,
     and are left to it if they differ. Where neither can be done the first dimension is believed.
 
+    Args:
+        capture: What the hooks saw.
+        units: Layers whose norms are known.
+        m: Examples in the batch, at least 2.
+
     Returns:
         Whether some layer is to be settled anew.
     """
-    doubtful = [u for u in capture.units if u is not capture.root and u.norms is not None]
-    doubtful = [u for u in doubtful if _ambiguous(u, m)]
-    if m == 1:
-        return False
-    closed = [u for u in doubtful if u.doubtful]
-    if closed and settle_layout(capture, closed, m):
-        doubtful = [u for u in doubtful if u not in closed]
+    units = [u for u in units if u is not capture.root]
+    closed = [u for u in units if u.rule is not None]
+    settle_layout(capture, closed, m)
     found = any(u.norms is None for u in closed)
+    doubtful = [u for u in units if u.rule is None and u.norms is not None and _ambiguous(u, m)]
     if not doubtful:
         return found
     try:
@@ -100,8 +102,6 @@ def distrust_layout(capture: Capture, m: int) -> bool:
 def _ambiguous(unit: Unit, m: int) -> bool:
     if isinstance(unit.module, (nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)):
         return False
-    if unit.doubtful:
-        return True
     return any(
         t.dim() > 1 and t.shape[0] == m and t.shape[1] == m
         for call in unit.arrived()
@@ -111,7 +111,8 @@ def _ambiguous(unit: Unit, m: int) -> bool:
 
 def _sketches(r: Replay) -> dict[str, Tensor]:
     """Sketches of the gradients that a replay gives; for a Linear without forming its gradient."""
-    if type(r.module) is not nn.Linear or mixed_precision(r) is not None:
+    computed = not set(r.local.values()) <= {"weight", "bias"}  # as by weight_norm
+    if type(r.module) is not nn.Linear or computed or mixed_precision(r) is not None:
         return {name: sketch(gradient) for name, gradient in sum_of_gradients(r).items()}
     (x, *_), delta = tensors_of((r.args, r.kwargs)), r.deltas[0]
     x, delta = x.reshape(-1, x.shape[-1]), delta.reshape(-1, delta.shape[-1])

@@ -133,7 +133,9 @@ def class_coherence(
     """
     x, y = joined(model, examples, chunk_size)
     groups = list(groups_of(y, labels).items())
-    sums = _Sums(model, ReductionCheck(loss), x, y, chunk_size)
+    value_of = ReductionCheck(loss)
+    value_of.weigh([y])
+    sums = _Sums(model, value_of, x, y, chunk_size)
     size = 8 * sum(p.numel() for p in model.parameters() if p.requires_grad)
     block = max(1, memory // max(size, 1))
     tables: dict[tuple[int, int], NDArray[np.float64]] = {}

@@ -243,6 +243,7 @@ def _products(
         rows = sampled_gradients(model, loss, x[chosen], y[chosen], sampled.coordinates_of(model), chunk_size)
         return np.asarray(rows @ rows.sum(0))
     direction = Direction(model, loss, chunk_size)
+    direction.value_of.weigh([y])
     everyone = torch.arange(len(y))
     with untouched(model):
         total, _ = direction.sum_and_norms(x, y, everyone)

@@ -52,6 +52,7 @@ class Gauge:
         fused = not (bitwise or sharded or torch.are_deterministic_algorithms_enabled())
         self.capture = Capture(model, self._on_gradient, fused=fused)
         self.capture.keep = True
+        self.capture.reruns = not sharded
         devices = [p.device for p in self.capture.parameters.values()]
         self._home = devices[0] if len(set(devices)) > 1 else None
         self._shards = Shards(self.capture, self._on_gradient) if sharded else None
@@ -88,12 +89,18 @@ class Gauge:
             self._imprint.clear()
         self.capture.clear()
 
-    def close(self) -> None:
-        """Remove every hook."""
-        self.capture.close()
+    def detach(self) -> None:
+        """Remove every hook; what was learnt of the layers stays for :meth:`attach`."""
+        self.capture.detach()
         if self._shards is not None:
-            self._shards.close()
+            self._shards.detach()
         self.forget()
+
+    def attach(self) -> None:
+        """Put the hooks back."""
+        self.capture.attach()
+        if self._shards is not None:
+            self._shards.attach()
 
     def _on_gradient(self, name: str, gradient: Tensor) -> None:
         if name in self._squared:

@@ -98,6 +98,7 @@ def gramian(
                 f"`examples` must be few, since every pair is compared. Got {m}, which makes "
                 f"{tables} × {m}² numbers, more than `memory` of {memory} bytes holds: take a smaller sample."
             )
+        single.weigh(y for _, y in batches)
         for x, y in batches:
             single.norms(x, y)
         K = torch.zeros(tables, m, m, dtype=torch.float64, device=batches[0][0].device)

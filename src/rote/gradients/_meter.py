@@ -17,6 +17,7 @@ from rote.gradients._microbatch_choice import refuse_exact_options, why_not_exac
 from rote.gradients._record import Coherence, Statistics, single_step, undefined
 from rote.gradients._refusals import Scaler
 from rote.gradients._sums import GradientSum, squared_norm
+from rote.gradients._switch import Switch
 from rote.gradients._watcher import Watcher
 
 NO_BATCH = "`{}` needs at least one batch. Got none: call update() after loss.backward()."
@@ -126,6 +127,7 @@ class Meter:
             scaler=scaler,
             bitwise=bitwise,
         )
+        self._switch = Switch(self._gauge)
         self._sum = GradientSum() if accumulate else None
         self._updates = 0
         self._capture = self._gauge.capture
@@ -145,6 +147,7 @@ class Meter:
                 if ``p.grad`` is needed and holds something else. The batch is then left out and the next one
                 starts afresh.
         """
+        self._switch.require_on()
         try:
             step = self._gauge.step()
             if self._ledger.add(step, self._updates):
@@ -200,9 +203,11 @@ class Meter:
     def coverage(self) -> dict[str, str]:
         """By layer, which way its norms are taken; final after the first update.
 
-        ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``: closed form. ``"rerun per example"``:
-        the layer is run again under ``torch.func``. ``"whole model rerun per example"``: so is the model,
-        because the layer's parameters are used outside it or its examples are not in the first dimension.
+        Closed form: ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``, ``"recurrent"`` or
+        ``"tied"``.
+        ``"rerun per example"``: the layer is run again under ``torch.func``. ``"whole model rerun per
+        example"``: so is the model, because the layer's parameters are used outside it or its examples are
+        not in the first dimension.
         ``"frozen"``: nothing to measure.
         """
         return coverage_of(self._capture)
@@ -219,10 +224,21 @@ class Meter:
             self._sum = GradientSum()
         self._gauge.forget()
 
+    def pause(self) -> None:
+        """Take every hook off the model until :meth:`resume`, so that the steps between cost nothing."""
+        self._switch.pause()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`, with what was learnt of the layers: there is no second self-check.
+
+        Raises:
+            InputError: If the meter was closed.
+        """
+        self._switch.resume()
+
     def close(self) -> None:
         """Remove every hook from the model; what was measured stays readable."""
-        self._gauge.close()
-        self._gauge.forget()
+        self._switch.close()
 
     def __enter__(self) -> Self:
         return self

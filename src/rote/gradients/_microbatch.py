@@ -17,6 +17,7 @@ from rote.gradients._microbatch_choice import check_model, why_not_exact
 from rote.gradients._microbatch_hooks import Backwards, wrappers
 from rote.gradients._microbatch_sums import packed_sums, unpacked_sums
 from rote.gradients._refusals import Scaler, check_options
+from rote.gradients._switch import Switch
 
 NO_STEP = "`{}` needs at least one step. Got none: call update() after the step's last loss.backward()."
 SINGLE = "a single microbatch: nothing to compare it with"
@@ -70,6 +71,7 @@ class MicrobatchMeter:
         self._scaler = scaler
         self._ranks = _ranks_of(model)
         self._seen = Backwards(model, groups=groups, reduction=reduction, size=microbatch_size)
+        self._switch = Switch(self._seen)
         self._names = tuple(layer.name for layer in self._seen.layers)
         self._reason = why_not_exact(model)
         self._warned = scaler is not None
@@ -90,6 +92,7 @@ class MicrobatchMeter:
             InputError: If no backward pass came, the first step has a single microbatch, or the examples of a
                 microbatch cannot be counted. The step is then left out and the next one starts afresh.
         """
+        self._switch.require_on()
         try:
             sums = self._sums()
             if sums.microbatches.sum() < 2:
@@ -157,9 +160,21 @@ class MicrobatchMeter:
         self._updates = self._singles = 0
         self._seen.clear()
 
+    def pause(self) -> None:
+        """Take every hook off the model until :meth:`resume`, so that the steps between cost nothing."""
+        self._switch.pause()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`.
+
+        Raises:
+            InputError: If the meter was closed.
+        """
+        self._switch.resume()
+
     def close(self) -> None:
         """Remove every hook from the model; what was measured stays readable."""
-        self._seen.close()
+        self._switch.close()
 
     def __enter__(self) -> Self:
         return self

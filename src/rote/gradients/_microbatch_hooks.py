@@ -114,12 +114,18 @@ class Backwards:
         self.paused = False
         self._begun = 0
         self.clear()
+        self._handles: list[Any] = []
+        self.attach()
+
+    def attach(self) -> None:
+        """Put the hooks on the model, for the first time or again."""
+        self.paused = False
         # Measurements of the same model make every capture in this set look away meanwhile.
         _ACTIVE.add(cast("Capture", self))
         hook = _forward_hook(self)
-        if getattr(model, "_compiled_call_impl", None) is not None:
+        if getattr(self.model, "_compiled_call_impl", None) is not None:
             hook = torch.compiler.disable(hook)  # or it would be compiled along with model.compile()'s graph
-        self._handles: list[Any] = [model.register_forward_hook(hook, with_kwargs=True)]
+        self._handles.append(self.model.register_forward_hook(hook, with_kwargs=True))
         for layer in self.layers:
             for key in layer.shapes:
                 self._handles.append(self.parameters[key].register_hook(_parameter_hook(self, layer, key)))
@@ -135,7 +141,7 @@ class Backwards:
         for layer in self.layers:
             layer.squares.clear()
 
-    def close(self) -> None:
+    def detach(self) -> None:
         """Remove every hook."""
         self.paused = True
         for handle in self._handles:

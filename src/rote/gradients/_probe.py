@@ -29,7 +29,10 @@ def coherence(model: nn.Module, loss: Loss, examples: Examples, *, chunk_size: i
 
     Args:
         model: Any module called as ``model(x)``, examples along the first dimension.
-        loss: ``loss(outputs, targets)``, the mean or sum over the examples: ``nn.CrossEntropyLoss()``.
+        loss: ``loss(outputs, targets)``, the mean or sum over the examples: ``nn.CrossEntropyLoss()``. Where
+            that one, or ``nn.NLLLoss``, has class weights or ignored targets, its mean is ``Σ w_i l_i / Σ w``
+            over the whole sample, ``g_i`` is m times the gradient of example i's part of it, as
+            :func:`rote.watch` has it, and ``note`` says so.
         examples: ``(x, y)``, or an iterable of such batches (a ``DataLoader``), which is streamed.
         chunk_size: Examples per pass when ``examples`` is one pair; memory grows with it.
 
@@ -54,16 +57,19 @@ def coherence(model: nn.Module, loss: Loss, examples: Examples, *, chunk_size: i
         value_of = ReductionCheck(loss)
         names = capture.layer_names()
         for x, y in chunks(model, examples, chunk_size):
+            value_of.count(y)
             norms.append(backward(capture, total, value_of, x, y, torch.arange(done, done + len(y))))
             done += norms[-1].shape[1]
         owners, ways = capture.owners(), coverage_of(capture)
     if not norms:
         raise InputError("`examples` must hold at least one example. Got none.")
-    matrix = torch.cat(norms, dim=1).numpy()
+    scale = value_of.correction**2
+    matrix = torch.cat(norms, dim=1).numpy() * scale
     s2 = np.zeros(len(names))
     for name, index in owners.items():
-        s2[index] += total.squared(name)
-    return single_step(names, s2, matrix.sum(1), matrix.sum(0)).coherence(ways=ways)
+        s2[index] += total.squared(name) * scale
+    statistics = single_step(names, s2, matrix.sum(1), matrix.sum(0))
+    return statistics.coherence(ways=ways, left_out=value_of.remark)
 
 
 @contextmanager
@@ -74,7 +80,7 @@ def capturing(model: nn.Module, total: GradientSum) -> Iterator[Capture]:
     try:
         yield capture
     finally:
-        capture.close()
+        capture.detach()
 
 
 def backward(

@@ -68,7 +68,7 @@ class Coherence:
         noise_scale: ``(1−α)/α`` of the unbiased α (McCandlish et al. 2018, arXiv 1812.06162).
         squared_norms: ``‖g_i‖²``, shape ``[m]`` float64; ``None`` when several steps were pooled.
         layers: The same per layer, in the order of the model.
-        note: Why a value is nan, or which steps were left out; empty otherwise.
+        note: Why a value is nan, which steps were left out, or how a weighted loss was taken; else empty.
         clip: The factor that clipping left of the gradient, and of every squared norm's root here; over
             steps, their mean. 1 where nothing was clipped or ``clipping="before"``.
 
@@ -168,7 +168,7 @@ class Statistics:
 
         Args:
             ways: By layer, how its norms were taken; see :class:`LayerCoherence`.
-            left_out: Which steps are not in these sums; joins the note.
+            left_out: Which steps are not in these sums, or another remark; joins the note.
         """
         ways = ways or {}
         total_mq = float(self.mq.sum())

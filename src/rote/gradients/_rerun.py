@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,14 +150,36 @@ def _chunk(r: Replay, start: int, stop: int) -> dict[str, Tensor]:
     deltas = [t.movedim(d, 0)[start:stop] for t, d in zip(r.deltas, r.out_dims, strict=True)]
     parameters = {name: _parameter(r, name).detach() for name in r.local}
     try:
-        with warnings.catch_warnings():
+        with _kept_attributes(r.module), warnings.catch_warnings():
             # A kernel that cannot be vectorised is looped over inside torch: slower, and just as right.
             warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
             return vmap(_pullback(r, parameters))(per_example, deltas)
     except RuntimeError:
-        pull = _autograd(r, parameters)
-        rows = [pull([t[i] for t in per_example], [t[i] for t in deltas]) for i in range(stop - start)]
-        return {name: torch.stack([row[name] for row in rows]) for name in parameters}
+        pass
+    pull = _autograd(r, parameters)
+    try:
+        with _kept_attributes(r.module):
+            rows = [pull([t[i] for t in per_example], [d[i] for d in deltas]) for i in range(stop - start)]
+    except (RuntimeError, ValueError, IndexError, AssertionError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"`model`: {type(r.module).__name__} must be run again for single examples here, and cannot be "
+            f"({said}): let every input list the examples in its first dimension, or use method='microbatch'."
+        ) from error
+    return {name: torch.stack([row[name] for row in rows]) for name in parameters}
+
+
+@contextmanager
+def _kept_attributes(module: nn.Module) -> Iterator[None]:
+    """Put back tensors that a forward pass leaves in modules, such as the weight of weight_norm."""
+    kept = [(m, name, t) for m in module.modules() for name, t in vars(m).items() if isinstance(t, Tensor)]
+    try:
+        yield
+    finally:
+        for m, name, tensor in kept:
+            vars(m)[name] = tensor
 
 
 def sum_of_gradients(r: Replay) -> dict[str, Tensor]:
@@ -167,9 +190,9 @@ def sum_of_gradients(r: Replay) -> dict[str, Tensor]:
         for t, d in zip(tensors_of((r.args, r.kwargs)), r.in_dims, strict=True)
         if d is not None
     ]
-    return _autograd(r, parameters, whole=True)(
-        batch, [t.movedim(d, 0) for t, d in zip(r.deltas, r.out_dims, strict=True)]
-    )
+    deltas = [t.movedim(d, 0) for t, d in zip(r.deltas, r.out_dims, strict=True)]
+    with _kept_attributes(r.module):
+        return _autograd(r, parameters, whole=True)(batch, deltas)
 
 
 Pull = Callable[[list[Tensor], list[Tensor]], dict[str, Tensor]]
@@ -191,7 +214,12 @@ def _autograd(r: Replay, parameters: dict[str, Tensor], *, whole: bool = False) 
         # Checkpointed parts run once more in the backward pass, and must then meet the same tensors.
         with torch.enable_grad(), _reparametrize_module(r.module, _tensors(r, leaves), tie_weights=True):
             outputs = _outputs(r, leaves, inputs, whole=whole)
-            gradients = torch.autograd.grad(outputs, list(leaves.values()), pulled, allow_unused=True)
+            # What does not need the wanted parameters in this pass, as an idle branch, gives them zeros.
+            used = [(o, d) for o, d in zip(outputs, pulled, strict=True) if o.requires_grad]
+            if not used:
+                return {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+            ends, given = zip(*used, strict=True)
+            gradients = torch.autograd.grad(ends, list(leaves.values()), given, allow_unused=True)
         return {
             name: torch.zeros_like(leaf) if g is None else g
             for (name, leaf), g in zip(leaves.items(), gradients, strict=True)

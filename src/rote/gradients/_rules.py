@@ -60,6 +60,8 @@ def rule_for(module: nn.Module) -> Rule | None:
     """
     if isinstance(module, nn.EmbeddingBag) and module.mode == "max":
         return None
+    if not module._parameters.keys() <= {"weight", "bias"}:  # the weight is computed, as weight_norm does
+        return None
     kind = type(module)
     if (kind.__module__, kind.__name__) == ("transformers.pytorch_utils", "Conv1D"):
         return _TRANSPOSED_LINEAR

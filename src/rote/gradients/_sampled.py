@@ -91,6 +91,7 @@ def sampled_gradients(
     """
     parts = []
     with single_gradients(model, loss) as single:
+        single.weigh([y])
         for index in torch.arange(len(y)).split(chunk_size):
             single.norms(x[index], y[index])
             parts.append(_columns(single, x[index], y[index], coordinates).cpu())

@@ -15,6 +15,7 @@ from rote.errors import InputError
 from rote.gradients._capture import Capture
 from rote.gradients._check import HALF_TOLERANCES, TOLERANCES
 from rote.gradients._distributed import Ranks
+from rote.gradients._rules import may_be_second
 from rote.gradients._settle import batch_size
 from rote.gradients._sums import full_precision, sketch
 
@@ -29,16 +30,24 @@ class Shards:
 
     def __init__(self, capture: Capture, on_gradient: Callable[[str, Tensor], None]) -> None:
         self._capture = capture
+        self._on_gradient = on_gradient
         self._older: str | None = None
-        handles: list[Any] = [capture.model.register_forward_pre_hook(self._before)]
-        for name, parameter in capture.parameters.items():
-            handles.append(parameter.register_post_accumulate_grad_hook(_ready(capture, name, on_gradient)))
-        self._handles = handles
+        self._handles: list[Any] = []
+        self.attach()
 
-    def close(self) -> None:
+    def attach(self) -> None:
+        """Put the hooks on the model, for the first time or again."""
+        capture = self._capture
+        self._handles.append(capture.model.register_forward_pre_hook(self._before))
+        for name, parameter in capture.parameters.items():
+            ready = _ready(capture, name, self._on_gradient)
+            self._handles.append(parameter.register_post_accumulate_grad_hook(ready))
+
+    def detach(self) -> None:
         """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
+        self._handles.clear()
 
     def prepare(self, reached: Collection[str]) -> None:
         """Raise unless the gradient of all ranks, and only of this backward pass, is there.
@@ -80,6 +89,13 @@ class Shards:
     def check(self, ranks: Ranks) -> None:
         """The self-check: what was captured of each layer is all of its gradient. Every rank must call it."""
         capture = self._capture
+        for unit in capture.units:
+            if unit.doubtful and may_be_second(unit.module, unit.calls[0].args[0]):
+                raise InputError(
+                    f"`model`: layer `{unit.name}` ({type(unit.module).__name__}) met as many positions as "
+                    "examples, and which is which cannot be tried while FSDP shards the model: take another "
+                    "number of examples, or of positions, on the first step."
+                )
         known = {name: s for unit in capture.units for name, s in (unit.implied or {}).items()}
         expected = {}
         for name, p in capture.parameters.items():

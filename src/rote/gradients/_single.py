@@ -6,7 +6,7 @@ Two forms of the same thing. A *seen* layer is a pair: what went in, ``x``, and 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +100,10 @@ class SingleGradients:
         self.parameters, self._total = capture.parameters, total
         self.layers: Layers = {}
         self._capture, self._value_of, self._done = capture, value_of, 0
+
+    def weigh(self, targets: Iterable[Tensor]) -> None:
+        """All the targets of the sample, needed beforehand where a loss's mean weighs them differently."""
+        self._value_of.weigh(targets)
 
     def norms(self, x: Tensor, y: Tensor) -> Tensor:
         """``‖g_i‖²`` per layer, ``[L, m]`` float64 on the CPU, by the backward pass the rest builds on.

@@ -99,6 +99,7 @@ def smoothness(
     generator = torch.Generator().manual_seed(seed)
     chosen = sorted(torch.randperm(count, generator=generator)[:per_example].tolist())
     value_of = ReductionCheck(loss)
+    value_of.weigh(y for _, y in batches)
 
     def iterate(part: Sequence[tuple[Tensor, Tensor]]) -> "_Found":
         start = [torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p) for p in parameters]

@@ -107,6 +107,7 @@ def support(
     x, y = joined(model, examples, chunk_size)
     groups = groups_of(y, labels)
     direction = Direction(model, loss, chunk_size)
+    direction.value_of.weigh([y])
     own, whole = torch.zeros(len(y), dtype=torch.float64), torch.zeros(len(y), dtype=torch.float64)
     norms, m_label = own.clone(), torch.zeros(len(y), dtype=torch.int64)
     total: dict[str, Tensor] = {}

@@ -58,6 +58,14 @@ class Watcher(Protocol):
         """Forget all steps; go on watching."""
         ...
 
+    def pause(self) -> None:
+        """Take every hook off the model until :meth:`resume`, so that the steps between cost nothing."""
+        ...
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`, with what was learnt of the layers: there is no second self-check."""
+        ...
+
     def close(self) -> None:
         """Remove every hook from the model; what was measured stays readable."""
         ...

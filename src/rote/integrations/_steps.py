@@ -51,6 +51,14 @@ class Watcher(Protocol):
         """Forget all batches."""
         ...
 
+    def pause(self) -> None:
+        """Take the hooks off for a while."""
+        ...
+
+    def resume(self) -> None:
+        """Put them back."""
+        ...
+
     def close(self) -> None:
         """Remove every hook."""
         ...
@@ -61,7 +69,7 @@ class StepMeter:
 
     The batches of one step (gradient accumulation) are pooled, each at the same weights, or joined into one
     sample; or they are the microbatches that coherence is estimated from. On the steps between, the model
-    carries no hook; that costs a self-check at each measured step.
+    carries no hook.
 
     Args:
         every: Measure the first step, and then each step after so many.
@@ -93,7 +101,7 @@ class StepMeter:
             raise InputError(f"`every` must be at least 1 step. Got {every}.")
         self._every, self._accumulate, self._watch = every, accumulate, watch
         self._meter: Watcher | None = None
-        self._trainable: tuple[int, ...] = ()
+        self._watched: tuple[int, tuple[int, ...]] = (0, ())
         self._begun = self._open = False
         self._steps = self._updates = self._passes = 0
         self._marked: list[Marked] = []
@@ -116,6 +124,8 @@ class StepMeter:
         self._updates = self._passes = 0
         if self._open:
             self._attach(model, {name: value for name, value in options.items() if value is not None})
+        elif self._meter is not None:
+            self._meter.pause()
 
     def backward(self) -> None:
         """A backward pass is through, and the optimizer has not stepped yet."""
@@ -142,7 +152,7 @@ class StepMeter:
             self._statistics = _pooled(self._statistics, step)
         meter.reset()
         if self._every > 1:
-            self._detach()
+            meter.pause()
         return self._last
 
     @property
@@ -217,11 +227,12 @@ class StepMeter:
     def _attach(self, model: nn.Module, options: dict[str, Any]) -> None:
         """Watch the model, anew if it is another or if parameters were frozen or unfrozen."""
         trainable = tuple(id(p) for p in model.parameters() if p.requires_grad)
-        if self._meter is not None and trainable == self._trainable:
+        if self._meter is not None and (id(model), trainable) == self._watched:
+            self._meter.resume()
             return
         self._detach()
         self._meter = self._watch(model, accumulate=self._accumulate, **options)
-        self._trainable = trainable
+        self._watched = (id(model), trainable)
 
     def _detach(self) -> None:
         if self._meter is not None:
