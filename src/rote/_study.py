@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rote.errors import InputError
-from rote.report import study_drawings, study_page
+from rote.report import ledger, study_drawings, study_page
 from rote.runs import RunFolder
 from rote.studies import Crew, Done, Extent, Study, read_study, run_study
 from rote.studies._run import OnProgress
@@ -84,6 +84,7 @@ def export(done: Done, folder: Path) -> list[Path]:
         InputError: If the folder cannot be written.
     """
     record = rounded(done.record)
+    record["made"]["command"] = command_again(record)
     home = folder / record["study"] / record["scale"]
     cells: dict[str, dict[str, Any]] = {}
     for figure, rows in done.rows.items():
@@ -105,6 +106,21 @@ def export(done: Done, folder: Path) -> list[Path]:
     return list(files)
 
 
+def command_again(record: dict[str, Any]) -> str:
+    """The command that makes a record again, without what cannot change it: folders, jobs, backends.
+
+    Example:
+        >>> command_again({"study": "toy", "scale": "quick", "seeds": [2, 3], "figures": []})
+        'rote study run toy --scale quick --seeds 2 --seed 2'
+    """
+    seeds, figures = record["seeds"], record["figures"]
+    words = ["rote study run", record["study"], "--scale", record["scale"], "--seeds", str(len(seeds))]
+    words += ["--seed", str(seeds[0])] if seeds[0] else []
+    whole = [figure["name"] for figure in figures if figure["cells"] == figure["asked"]]
+    words += ["--only", ",".join(whole)] if 0 < len(whole) < len(figures) else []
+    return " ".join(words)
+
+
 def rounded(value: Json, digits: int = 6) -> Json:
     """Nested plain values, every float to so many significant digits.
 
@@ -117,6 +133,29 @@ def rounded(value: Json, digits: int = 6) -> Json:
     if isinstance(value, dict):
         return {name: rounded(item, digits) for name, item in value.items()}
     return [rounded(item, digits) for item in value] if isinstance(value, list) else value
+
+
+def kept_results(folder: Path) -> str:
+    """The ledger of all records below a folder, such as ``docs/results``, with the remarks beside them.
+
+    Args:
+        folder: Holds ``<study>/<scale>/study.json``, and where something is to be said of a claim
+            ``remarks.json``: ``{"claim": "why"}``.
+
+    Returns:
+        The page, as Markdown.
+
+    Example:
+        >>> kept_results(Path("no/such/folder")).splitlines()[-1]
+        'No study has been kept yet.'
+    """
+    records, remarks = [], {}
+    for file in sorted(folder.glob("*/*/study.json")):
+        records.append(json.loads(file.read_text(encoding="utf-8")))
+        said = file.with_name("remarks.json")
+        if said.exists():
+            remarks[f"{file.parts[-3]}/{file.parts[-2]}"] = json.loads(said.read_text(encoding="utf-8"))
+    return ledger(records, remarks)
 
 
 def _json(record: dict[str, Any]) -> str:

@@ -21,17 +21,15 @@ def words(out, *more, jobs=1):
 
 
 @pytest.fixture
-def toys(environment, tmp_path):
-    """An environment in which the toy study can be imported and marks each run of a cell."""
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    path = os.pathsep.join([TOYS, environment["PYTHONPATH"]])
-    return environment | {"PYTHONPATH": path, "TOY_MARKS": str(marks)}, marks
-
-
-def rote(arguments, env, **more):
-    command = [sys.executable, "-m", "rote", *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, **more)
+def marks(tmp_path, monkeypatch):
+    """Where each run of a toy cell leaves a mark, in this process and in those it starts."""
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    path = os.pathsep.join([TOYS, *(place for place in sys.path if place)])
+    for name, value in (("PYTHONPATH", path), ("TOY_MARKS", str(folder)), ("TOY_SECONDS", "0")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(TOYS)
+    return folder
 
 
 def finished(out):
@@ -67,19 +65,34 @@ def test_six_dimensions_end_to_end(tmp_path, capsys):
     assert sorted(f.name for f in home.iterdir()) == ["cells.jsonl", "six-dimensions.svg", "study.json"]
 
 
-@pytest.mark.slow
-def test_a_users_study_and_showing_it(toys, tmp_path):
-    env, marks = toys
+def test_a_users_study_and_showing_it(marks, tmp_path, capsys):
     out = tmp_path / "run"
-    done = rote(words(out), env)
-    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
-    assert done.stdout.splitlines()[0] == "1 of 3 claims holds, 1 differs, 1 is inconclusive."
-    assert "9/9 units  100 %" in done.stderr
-    shown = rote(["study", "show", "toy_study:STUDY", "--out", str(out)], env)
-    assert shown.stdout == done.stdout
-    again = rote(words(out), env)
-    assert again.stdout.splitlines()[0] == "Every cell was there already; nothing was run."
+    assert main(words(out)) == 0
+    done = capsys.readouterr()
+    assert done.out.splitlines()[0] == "1 of 3 claims holds, 1 differs, 1 is inconclusive."
+    assert "9/9 units  100 %" in done.err
+    assert main(["study", "show", "toy_study:STUDY", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == done.out
+    assert main(words(out)) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "Every cell was there already; nothing was run."
     assert len(list(marks.iterdir())) == 9
+
+
+@pytest.mark.slow
+def test_the_installed_command_finds_a_study_in_the_current_folder(tmp_path, environment):
+    """It does not put the current folder on the path; the folder is searched all the same."""
+    (tmp_path / "toy_study.py").write_bytes((Path(TOYS) / "toy_study.py").read_bytes())
+    code = "import sys; sys.path.remove(''); from rote.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words(tmp_path / "run", "--seeds", "1")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "run" / "study.html")
 
 
 @pytest.mark.parametrize(
@@ -106,11 +119,11 @@ def test_bad_input_is_one_sentence(arguments, said, capsys, tmp_path, monkeypatc
 class Running:
     """``rote study run`` in a process of its own, with a mark by which its workers are known."""
 
-    def __init__(self, arguments, env, mark):
+    def __init__(self, arguments, mark, seconds):
         self.mark = f"ROTE_TEST_MARK={mark}".encode()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rote", *arguments],
-            env=env | {"ROTE_TEST_MARK": mark},
+            env=os.environ | {"ROTE_TEST_MARK": mark, "TOY_SECONDS": str(seconds)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -150,13 +163,22 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+def goes_on_to_the_same(out, marks, tmp_path):
+    """The same command again runs what is missing, and nothing else, and comes to the same record."""
+    there, ran = finished(out), len(list(marks.iterdir()))
+    assert main(words(out)) == 0
+    assert len(list(marks.iterdir())) - ran == 9 - there
+    assert main(words(tmp_path / "whole")) == 0
+    assert comparable(out) == comparable(tmp_path / "whole")
+    assert not list(out.rglob("*rote-tmp*"))
+
+
 @needs_proc
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_leaves_the_finished_cells(toys, tmp_path, jobs):
-    env, marks = toys
-    out, whole = tmp_path / "run", tmp_path / "whole"
-    running = Running(words(out, jobs=jobs), env | {"TOY_SECONDS": "0.4"}, f"int{jobs}-{os.getpid()}")
+def test_ctrl_c_leaves_the_finished_cells(marks, tmp_path, jobs):
+    out = tmp_path / "run"
+    running = Running(words(out, jobs=jobs), f"int{jobs}-{os.getpid()}", 0.4)
     running.wait_for(out, 2)
     os.killpg(running.process.pid, signal.SIGINT)  # as a terminal does: to the workers too
     status, said, error = running.end()
@@ -164,88 +186,45 @@ def test_ctrl_c_leaves_the_finished_cells(toys, tmp_path, jobs):
     assert error.splitlines()[-1] == "rote: stopped; run the same command again to go on"
     assert "Traceback" not in error
     assert running.left() == []
-    before = finished(out)
-    assert 2 <= before < 9
-    ran_before = len(list(marks.iterdir()))
-    assert rote(words(out), env).returncode == 0
-    assert len(list(marks.iterdir())) - ran_before == 9 - before
-    assert rote(words(whole), env).returncode == 0
-    assert comparable(out) == comparable(whole)
+    assert 2 <= finished(out) < 9
+    goes_on_to_the_same(out, marks, tmp_path)
 
 
 @needs_proc
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_at_any_moment_it_goes_on_to_the_same_record(toys, tmp_path, jobs):
-    env, marks = toys
-    out, whole = tmp_path / "run", tmp_path / "whole"
-    for k, cells in enumerate((1, 4)):
-        mark = f"kill{jobs}-{k}-{os.getpid()}"
-        running = Running(words(out, jobs=jobs), env | {"TOY_SECONDS": "0.3"}, mark)
-        running.wait_for(out, cells)
-        running.process.kill()
-        assert running.end()[0] == -signal.SIGKILL
-        assert running.left() == []
-        assert cells <= finished(out) < 9
-    there, ran = finished(out), len(list(marks.iterdir()))
-    assert rote(words(out), env).returncode == 0
-    assert len(list(marks.iterdir())) - ran == 9 - there
-    assert rote(words(whole), env).returncode == 0
-    assert comparable(out) == comparable(whole)
-    assert not list(out.rglob("*rote-tmp*"))
+def test_killed_at_any_moment_it_goes_on_to_the_same_record(marks, tmp_path, jobs):
+    out = tmp_path / "run"
+    running = Running(words(out, jobs=jobs), f"kill{jobs}-{os.getpid()}", 0.4)
+    running.wait_for(out, 3)
+    running.process.kill()
+    assert running.end()[0] == -signal.SIGKILL
+    assert running.left() == []
+    assert 3 <= finished(out) < 9
+    goes_on_to_the_same(out, marks, tmp_path)
 
 
 @pytest.mark.slow
-def test_two_jobs_find_what_one_finds(toys, tmp_path):
-    env, _ = toys
-    for jobs in (1, 2):
-        done = rote(words(tmp_path / str(jobs), jobs=jobs), env)
-        assert done.returncode == 0, done.stderr
-    assert comparable(tmp_path / "1") == comparable(tmp_path / "2")
-
-
-@pytest.mark.slow
-def test_a_local_dask_cluster_finds_what_one_process_finds(toys, tmp_path):
+def test_a_local_dask_cluster_finds_what_one_process_finds(marks, tmp_path):
     pytest.importorskip("distributed")
-    env, marks = toys
-    done = rote(words(tmp_path / "dask", "--backend", "dask", jobs=2), env)
+    script = tmp_path / "run.py"  # its workers import the main module again
+    script.write_text(
+        "import sys\nfrom rote.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    arguments = words(tmp_path / "dask", "--backend", "dask", jobs=1)
+    done = subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    workers = {mark.name.split("-")[2] for mark in marks.iterdir()}
+    assert "Traceback" not in done.stderr
     assert len(list(marks.iterdir())) == 9
-    assert str(os.getpid()) not in workers
-    assert rote(words(tmp_path / "alone"), env).returncode == 0
+    assert main(words(tmp_path / "alone")) == 0
     assert comparable(tmp_path / "dask") == comparable(tmp_path / "alone")
 
 
 @pytest.mark.slow
-def test_a_dask_scheduler_by_its_address(toys, tmp_path):
+def test_no_scheduler_answers(marks, tmp_path, capsys):
     pytest.importorskip("distributed")
-    env, marks = toys
-    code = (
-        "from distributed import LocalCluster\n"
-        "if __name__ == '__main__':\n"
-        "    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:\n"
-        "        print(cluster.scheduler_address, flush=True)\n"
-        "        input()\n"
-    )
-    (tmp_path / "cluster.py").write_text(code)
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, str(tmp_path / "cluster.py")], env=env, **pipes) as cluster:
-        try:
-            address = cluster.stdout.readline().strip()
-            more = ["--backend", "dask", "--scheduler", address]
-            done = rote([*TOY, "--out", str(tmp_path / "run"), *more], env)
-        finally:
-            cluster.communicate("\n", timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert len(list(marks.iterdir())) == 9
-
-
-@pytest.mark.slow
-def test_no_scheduler_answers(toys, tmp_path):
-    pytest.importorskip("distributed")
-    env, _ = toys
     more = ["--backend", "dask", "--scheduler", "nonsense://here:1"]
-    done = rote([*TOY, "--out", str(tmp_path / "run"), *more], env)
-    assert done.returncode == 2
-    assert "no Dask scheduler answers at nonsense://here:1" in done.stderr.splitlines()[-1]
+    assert main([*TOY, "--out", str(tmp_path / "run"), *more]) == 2
+    assert "no Dask scheduler answers at nonsense://here:1" in capsys.readouterr().err.splitlines()[-1]

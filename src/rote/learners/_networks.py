@@ -123,7 +123,7 @@ def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Seque
 
 
 def alexnet(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Sequential:
-    """Network in the shape of AlexNet for small images: five convolutions, three of them pooled, three layers.
+    """AlexNet’s shape for small images: five convolutions, three of them pooled, and three layers.
 
     That of Krizhevsky et al. 2012 with 3×3 kernels, for images of about 32 × 32. Their dropout and local
     response normalisation are left out, so what it computes is not random and nothing is normalised.

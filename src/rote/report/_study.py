@@ -9,6 +9,7 @@ from typing import Any
 from rote.errors import InputError
 from rote.report import _words
 from rote.report._figures import Figure
+from rote.report._ledger import found_in_words
 from rote.report._lines import Curve, line_chart, over_seeds
 from rote.report._page import _environment
 from rote.report._svg import Axis, svg, text
@@ -152,11 +153,9 @@ def _shown(claim: Record) -> Shown:
     def write(value: float | None) -> str:
         return _words.percent(value, 1) if claim["percent"] else _words.number(value)
 
-    of = claim["interval"]
-    found = write(of["value"])
-    if of["low"] is not None and not (claim["exact"] and of["low"] == of["high"]):
-        found += f" ({write(of['low'])} to {write(of['high'])})"
-    return Shown(claim, found, claim["expected"], ", ".join(write(value) for value in claim["values"]))
+    return Shown(
+        claim, found_in_words(claim), claim["expected"], ", ".join(write(value) for value in claim["values"])
+    )
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -5,10 +5,15 @@ from importlib import import_module
 from pathlib import Path
 
 from rote.errors import InputError
-from rote.studies import coherent_gradients, generalization_mystery
+from rote.studies import coherent_gradients, generalization_mystery, m_coherence, weak_and_strong
 from rote.studies._study import Study
 
-STUDIES: tuple[Study, ...] = (coherent_gradients.STUDY, generalization_mystery.STUDY)
+STUDIES: tuple[Study, ...] = (
+    coherent_gradients.STUDY,
+    generalization_mystery.STUDY,
+    m_coherence.STUDY,
+    weak_and_strong.STUDY,
+)
 
 
 def find_study(name: str) -> Study:

@@ -36,13 +36,24 @@ class Range:
             raise InputError(f"`low` must be below `high` in a Range. Got {self.low} and {self.high}.")
 
     def __str__(self) -> str:
+        return self.in_words()
+
+    def in_words(self, *, percent: bool = False) -> str:
+        """The range in words; as a share, in percent.
+
+        Example:
+            >>> above(0.02).in_words(percent=True)
+            'above 2 %'
+        """
+        factor, unit = (100, " %") if percent else (1, "")
+        low, high = (f"{factor * end:.6g}" for end in (self.low, self.high))
         if self.high == math.inf:
-            return f"above {self.low:.6g}"
+            return f"above {low}{unit}"
         if self.low == -math.inf:
-            return f"below {self.high:.6g}"
+            return f"below {high}{unit}"
         if self.high - self.low <= 1e-6 * max(abs(self.high), 1.0):
-            return f"equal to {(self.low + self.high) / 2:.6g}"
-        return f"between {self.low:.6g} and {self.high:.6g}"
+            return f"equal to {factor * (self.low + self.high) / 2:.6g}{unit}"
+        return f"between {low} and {high}{unit}"
 
 
 def above(low: float) -> Range:

@@ -78,7 +78,7 @@ def claim_record(claim: Claim, rows: Rows, seeds: Sequence[int]) -> dict[str, An
         "words": claim.words,
         "source": claim.source,
         "quantity": claim.quantity,
-        "expected": str(claim.expected),
+        "expected": claim.expected.in_words(percent=claim.percent),
         "exact": claim.exact,
         "percent": claim.percent,
         "verdict": verdict.word,

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rote.data import Dataset, Splits, plant
+from rote.data import Dataset, plant
 from rote.learners import alexnet, cnn, logits, mlp, resnet18
 from rote.studies._noisy import Noisy, _loaded
 from rote.studies._study import Config, Place
@@ -23,7 +23,8 @@ def redrawn(config: Config, seed: int, place: Place) -> Noisy:
     all classes, as in the released code of Zielinski et al. 2020; so one in ten of them keeps its own.
 
     Args:
-        config: ``data``, ``train`` and ``test`` (how many examples of each part; ``None`` for all), ``noise``.
+        config: ``data``, ``train`` and ``test`` (how many of each part; ``None`` for all), ``noise``; if
+            there is ``halved``, how often to halve the images' sides, by means.
         seed: Of the noise.
         place: Where the data lie, and the device.
 
@@ -36,6 +37,8 @@ def redrawn(config: Config, seed: int, place: Place) -> Noisy:
     train = plant(splits.train, "uniform", config["noise"], seed=seed) if config["noise"] else splits.train
     test = splits.test[evenly(len(splits.test), config["test"])]
     x, x_test = standardised(train, test)
+    if halves := config.get("halved", 0):
+        x, x_test = nn.functional.avg_pool2d(x, 2**halves), nn.functional.avg_pool2d(x_test, 2**halves)
     return Noisy(
         x.to(place.device),
         torch.from_numpy(train.y).to(place.device),
@@ -47,18 +50,13 @@ def redrawn(config: Config, seed: int, place: Place) -> Noisy:
 
 
 def evenly(rows: int, most: int | None) -> NDArray[np.int64]:
-    """Numbers of ``most`` of so many rows, evenly spaced: some of each class, though rows come class by class.
+    """Numbers of ``most`` of so many rows, evenly spaced, for rows that may come class by class.
 
     Example:
         >>> evenly(6, 3).tolist(), evenly(3, None).tolist()
         ([0, 2, 4], [0, 1, 2])
     """
     return np.arange(rows) if most is None or most >= rows else np.arange(most) * rows // most
-
-
-def clean(config: Config, place: Place) -> Splits:
-    """The data of a cell without noise, with their ids; see :func:`redrawn`."""
-    return _loaded(config["data"], config["train"], place.data_dir)
 
 
 def standardised(*parts: Dataset) -> tuple[Tensor, ...]:

@@ -6,7 +6,7 @@ from rote.studies._judge import Range, above, below
 from rote.studies._study import Claim, Record, Rows, one
 
 ABSTRACT = "Zielinski, Krishnan & Chatterjee 2020, abstract"
-CONTROL = "a control of this study; RA3 is in the authors’ code"
+CONTROL = "A control of this study; RA3 is in the authors’ code"
 NAMES = {"m3": "M3", "rm3": "RM3"}
 
 

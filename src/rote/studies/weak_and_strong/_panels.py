@@ -6,7 +6,7 @@ from rote.studies._panels import Axis, Line, Panel, Point, curve
 from rote.studies._study import Rows, some
 
 ARMS = {
-    "momentum": "SGD + mom.",
+    "momentum": "momentum",
     "sgd": "SGD",
     "wide": "SGD 3b",
     "ra3": "RA3",
@@ -15,10 +15,10 @@ ARMS = {
 }
 """Each optimizer's name at the end of its line, in the order of the styles."""
 PARTS = (
-    ("train", "training accuracy"),
-    ("pristine", "on true labels"),
+    ("train", "all training examples"),
+    ("pristine", "true labels"),
     ("corrupt", "wrong labels fitted"),
-    ("test", "test accuracy"),
+    ("test", "test examples"),
 )
 
 
@@ -34,8 +34,8 @@ def panels(rows: Rows) -> list[Panel]:
             ]
             # Without noise the pristine part is the whole, and there is no other.
             if lines and (noise or part in ("train", "test")):
-                axis = Axis(title, low=0.0, high=1.0, percent=True)
-                found.append(Panel(f"{noise:.0%} noise: {title}", Axis("epoch"), axis, lines))
+                axis = Axis("accuracy", low=0.0, high=1.0, percent=True)
+                found.append(Panel(f"{100 * noise:g} % noise: {title}", Axis("epoch"), axis, lines))
     return found
 
 

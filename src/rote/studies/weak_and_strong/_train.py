@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import MultiStepLR
@@ -22,6 +21,7 @@ def optimizer_of(config: Config, parameters: Iterable[Tensor]) -> Optimizer:
     """The optimizer that a configuration names; only ``momentum`` has momentum, as in the released code.
 
     Example:
+        >>> import torch
         >>> w = torch.zeros(1, requires_grad=True)
         >>> optimizer_of({"optimizer": "momentum", "lr": 0.1}, [w]).defaults["momentum"]
         0.9
