@@ -20,8 +20,8 @@ _NETWORKS: dict[Scale, dict[str, dict[str, Any]]] = {
     "quick": {
         "mlp": {**_MNIST["quick"], "size": [256, 256], "steps": 2000},
         "cnn": {**_CIFAR["quick"], "size": [16, 32, 32], "steps": 1000},
-        "resnet": {**_CIFAR["quick"], **_SMALL, "size": 8, "steps": 400},
-        "alexnet": {**_CIFAR["quick"], "size": 8, "steps": 1000},
+        "resnet": {**_CIFAR["quick"], **_SMALL, "size": 8, "steps": 500},
+        "alexnet": {**_CIFAR["quick"], "size": 8, "steps": 1600},
     },
     "paper": {
         "mlp": {**_MNIST["paper"], "size": [2048], "steps": 3000},
@@ -31,7 +31,7 @@ _NETWORKS: dict[Scale, dict[str, dict[str, Any]]] = {
     },
 }
 _SECONDS = {
-    "quick": {"mlp": 10.0, "cnn": 20.0, "resnet": 30.0, "alexnet": 20.0},
+    "quick": {"mlp": 8.0, "cnn": 18.0, "resnet": 30.0, "alexnet": 33.0},
     "paper": {"mlp": 4000.0, "cnn": 4000.0, "resnet": 900_000.0, "alexnet": 200_000.0},
 }
 _WIDTHS: dict[Scale, tuple[int, ...]] = {"quick": (16, 64, 256), "paper": (16, 64, 256, 1024, 4096)}

@@ -112,7 +112,7 @@ STUDY = Study(
             "mnist",
             "M3 and RM3 on MNIST",
             "A fully connected network learns MNIST, with its own labels and with half of them drawn anew. "
-            "Wrong labels that are fitted were memorised. Momentum is SGD with momentum 0.9, the paper’s "
+            "Wrong labels that are fitted were memorised. SGD-m is SGD with momentum 0.9, the paper’s "
             "baseline; SGD is the same without; SGD 3b takes three batches at once, so it makes as many "
             "updates as M3, with the mean where M3 has the median; RA3 is that for RM3.",
             "mnist",

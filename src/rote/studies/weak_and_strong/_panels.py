@@ -6,7 +6,7 @@ from rote.studies._panels import Axis, Line, Panel, Point, curve
 from rote.studies._study import Rows, some
 
 ARMS = {
-    "momentum": "momentum",
+    "momentum": "SGD-m",
     "sgd": "SGD",
     "wide": "SGD 3b",
     "ra3": "RA3",
