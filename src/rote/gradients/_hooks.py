@@ -147,7 +147,8 @@ class ClosedForm:
             )
             unit.examples_in = int(second)
             square = x.dim() == 1 or x.shape[0] == x.shape[1]  # one list of ids may be positions
-            unit.doubtful = second or (square and not (call.broadcast or isinstance(unit.module, Conv)))
+            first = call.broadcast or isinstance(unit.module, (Conv, nn.GroupNorm))
+            unit.doubtful = second or (square and not first)
         if unit.examples_in == 1:
             x, delta = x.transpose(0, 1), delta.transpose(0, 1)
         x, delta = full_precision(x, delta)
