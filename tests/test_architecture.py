@@ -25,8 +25,11 @@ BEFORE = {
     "data": FOUNDATIONS,
     "learners": FOUNDATIONS | {"data"},
     "gradients": FOUNDATIONS | {"data", "learners"},
+    "aggregate": FOUNDATIONS,
+    "optim": FOUNDATIONS | {"aggregate", "gradients"},
     "integrations": FOUNDATIONS | {"gradients"},
-    "audit": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote"},
+    "audit": FOUNDATIONS | {"data", "learners", "gradients", "aggregate", "optim", "runs", "rote"},
+    "studies": FOUNDATIONS | {"data", "learners", "gradients", "optim", "audit", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote", "audit"},
 }
 EVERY_ROOM = {*BEFORE, "rote"}
@@ -160,8 +163,8 @@ def test_modules_are_private_and_packages_public(path):
 
 
 def test_the_top_level_is_tiny():
-    rooms = ["data", "gradients", "integrations", "learners", "report", "runs"]
-    names = ["__version__", "audit", *rooms, "watch"]
+    rooms = ["aggregate", "data", "gradients", "integrations", "learners", "optim", "report", "runs"]
+    names = sorted(["__version__", "audit", *rooms, "studies", "watch"])
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

@@ -5,8 +5,8 @@ one and writes the report that the command ``rote audit`` writes. Everything els
 imported before it is used.
 
     >>> import rote
-    >>> dir(rote)
-    ['__version__', 'audit', 'data', 'gradients', 'integrations', 'learners', 'report', 'runs', 'watch']
+    >>> {"audit", "optim", "watch"} <= set(dir(rote))
+    True
 """
 
 import sys
@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from rote.gradients import watch
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "audit", "data", "gradients", "integrations", "learners", "report", "runs", "watch"]
+__all__ = [
+    "__version__",
+    "aggregate",
+    "audit",
+    "data",
+    "gradients",
+    "integrations",
+    "learners",
+    "optim",
+    "report",
+    "runs",
+    "studies",
+    "watch",
+]
 
 _FUNCTIONS = {"audit": "rote._audit", "watch": "rote.gradients"}
 

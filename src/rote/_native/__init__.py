@@ -10,6 +10,6 @@ the extension is loaded.
     [[2, 1], [1, 2]]
 """
 
-from rote._native._loops import NativeStatus, and_counts, pack_bits, status
+from rote._native._loops import NativeStatus, and_counts, clamped_products, pack_bits, status
 
-__all__ = ["NativeStatus", "and_counts", "pack_bits", "status"]
+__all__ = ["NativeStatus", "and_counts", "clamped_products", "pack_bits", "status"]
