@@ -12,6 +12,7 @@ from rote.cli._audit import audit
 from rote.cli._console import warn
 from rote.cli._data import fetch_data, list_data
 from rote.cli._doctor import doctor
+from rote.cli._study import list_studies, run_a_study, show_study
 from rote.errors import InputError
 
 STOPPED, BAD_INPUT, NOBODY_READS = 130, 2, 141
@@ -24,12 +25,17 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 data = App(name="data", help="Data sets: what is there, and how to get it.")
+study = App(name="study", help="Papers' figures, computed anew and judged.")
 
 # The commands' modules import the rooms inside their functions, so that help is quick.
 app.command(audit)
 app.command(data)
 data.command(list_data, name="list")
 data.command(fetch_data, name="fetch")
+app.command(study)
+study.command(list_studies, name="list")
+study.command(run_a_study, name="run")
+study.command(show_study, name="show")
 app.command(doctor)
 
 
