@@ -5,13 +5,22 @@ from importlib import import_module
 from pathlib import Path
 
 from rote.errors import InputError
-from rote.studies import coherent_gradients, generalization_mystery, m_coherence, weak_and_strong
+from rote.studies import (
+    coherent_gradients,
+    generalization_mystery,
+    learning_and_memorization,
+    m_coherence,
+    single_table_pca,
+    weak_and_strong,
+)
 from rote.studies._study import Study
 
 STUDIES: tuple[Study, ...] = (
     coherent_gradients.STUDY,
     generalization_mystery.STUDY,
+    learning_and_memorization.STUDY,
     m_coherence.STUDY,
+    single_table_pca.STUDY,
     weak_and_strong.STUDY,
 )
 
