@@ -12,8 +12,17 @@ rank,id,row,given,suggested,score,
 1,cat-17,17,dog,cat,0.94,
 """
 
+from rote.report._lut_sweep import lut_sweep_page
+from rote.report._luts import luts_page
 from rote.report._page import audit_page
 from rote.report._stability import stability_page
-from rote.report._table import suspects_csv
+from rote.report._table import predictions_csv, suspects_csv
 
-__all__ = ["audit_page", "stability_page", "suspects_csv"]
+__all__ = [
+    "audit_page",
+    "lut_sweep_page",
+    "luts_page",
+    "predictions_csv",
+    "stability_page",
+    "suspects_csv",
+]
