@@ -48,8 +48,9 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## write docs/cli.md anew from the commands' help
+docs: $(STAMP)  ## write docs/cli.md and docs/ledger.md anew
 	$(BIN)/python -m rote.cli._reference > docs/cli.md
+	$(BIN)/python -m rote.cli._ledger docs/results > docs/ledger.md
 
 bench: $(STAMP)  ## measure what a watched training step costs, roughly (in full, and others: benchmarks/)
 	$(BIN)/python -m benchmarks.gradients --quick --methods plain rote "rote, bitwise"

@@ -99,8 +99,8 @@ def _timed(step: Plain, repeats: int, clock: str) -> float:
     return read() - start
 
 
-def peak_memory(make: Callable[[], Plain], *, seconds: float) -> float:
-    """MB that steps need beside the weights and the data, the meter's first self-check included.
+def peak_memory(make: Callable[[], Plain], *, seconds: float) -> tuple[float, float]:
+    """MB that steps need beside the weights and the data: the first with its self-checks, and the later ones.
 
     Run in a process of its own. Resident memory on the CPU, allocated memory on a GPU; 30 steps, or as many
     as begin within ``seconds``.
@@ -115,12 +115,17 @@ def peak_memory(make: Callable[[], Plain], *, seconds: float) -> float:
     step.optimizer.zero_grad()
     gc.collect()
     before = _start_peak(step.x.device)
+    step.step()
+    first = _peak(step.x.device) - before
+    step.optimizer.zero_grad()
+    gc.collect()
+    _start_peak(step.x.device)
     started = time.perf_counter()
     for _ in range(MEMORY_STEPS):
         step.step()
         if time.perf_counter() - started > seconds:
             break
-    return _peak(step.x.device) - before
+    return first, _peak(step.x.device) - before
 
 
 def _start_peak(device: torch.device) -> float:

@@ -87,7 +87,8 @@ def run_task(options: argparse.Namespace) -> Record:
     torch.set_num_threads(options.threads[0] if options.task == "time" else 1)
     if options.task == "memory":
         make = partial(METHODS[method], row, m=ROWS[row].m, device=options.device)
-        return {"mb": peak_memory(make, seconds=options.seconds)}
+        first, later = peak_memory(make, seconds=options.seconds)
+        return {"mb": first, "later": later}
     makers = {
         name: partial(METHODS[name], row, m=ROWS[row].m, device=options.device) for name in options.methods
     }
@@ -113,8 +114,11 @@ def measure(row: str, options: argparse.Namespace) -> Record:
             found[name][f"threads {threads}"] = times.get(name, times)
     for name in usable:
         runs = [child("memory", row, [name], options) for _ in range(options.runs)]
-        values = sorted(r["mb"] for r in runs if "mb" in r)
-        found[name]["memory"] = {"mb": values[len(values) // 2]} if values else runs[0]
+        weighed = [run for run in runs if "mb" in run]
+        middle = (
+            {k: sorted(r[k] for r in weighed)[len(weighed) // 2] for k in ("mb", "later")} if weighed else {}
+        )
+        found[name]["memory"] = middle or runs[0]
     return {"row": row, "title": ROWS[row].title, "bar": ROWS[row].bar, "methods": found}
 
 
@@ -133,14 +137,13 @@ def table(record: Record, threads: list[int], device: str) -> str:
     heads = " | ".join(["wall, GPU"] if device != "cpu" else clocks)
     bar = f" (bar {record['bar']})" if record["bar"] else ""
     lines = [f"**({record['row']}) {record['title']}**{bar}", ""]
-    lines.append(f"| method | {heads} | memory, MB | Q |")
+    lines.append(f"| method | {heads} | memory, MB: first step, later ones | Q |")
     lines.append("|---" * (len(threads) + 3) + "|")
     for name, found in record["methods"].items():
         cells = [_time(name, found.get(f"threads {t}", found)) for t in threads]
-        mb = found.get("memory", {}).get("mb")
-        lines.append(
-            f"| {name} | {' | '.join(cells)} | {'' if mb is None else f'{mb:.0f}'} | {_verdict(found)} |"
-        )
+        memory = found.get("memory", {})
+        weight = f"{memory['mb']:.0f}, {memory['later']:.0f}" if "later" in memory else ""
+        lines.append(f"| {name} | {' | '.join(cells)} | {weight} | {_verdict(found)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -26,8 +26,11 @@ BEFORE = {
     "learners": FOUNDATIONS | {"data"},
     "gradients": FOUNDATIONS | {"data", "learners"},
     "luts": FOUNDATIONS | {"data", "learners"},
+    "aggregate": FOUNDATIONS,
+    "optim": FOUNDATIONS | {"aggregate", "gradients"},
     "integrations": FOUNDATIONS | {"gradients"},
-    "audit": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote"},
+    "audit": FOUNDATIONS | {"data", "learners", "gradients", "aggregate", "optim", "runs", "rote"},
+    "studies": FOUNDATIONS | {"data", "learners", "gradients", "optim", "luts", "audit", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote", "audit"},
 }
 EVERY_ROOM = {*BEFORE, "rote"}
@@ -162,8 +165,8 @@ def test_modules_are_private_and_packages_public(path):
 
 
 def test_the_top_level_is_tiny():
-    rooms = ["data", "gradients", "integrations", "learners", "luts", "report", "runs"]
-    names = ["LUTNetworkClassifier", "__version__", "audit", *rooms, "watch"]
+    rooms = ["aggregate", "data", "gradients", "integrations", "learners", "luts", "optim", "report", "runs"]
+    names = sorted(["LUTNetworkClassifier", "__version__", "audit", *rooms, "studies", "watch"])
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

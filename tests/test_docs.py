@@ -12,7 +12,21 @@ from rote.cli._reference import reference
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-ROOMS = ["_native", "audit", "cli", "data", "gradients", "integrations", "learners", "luts", "report", "runs"]
+ROOMS = [
+    "_native",
+    "aggregate",
+    "audit",
+    "cli",
+    "data",
+    "gradients",
+    "integrations",
+    "learners",
+    "luts",
+    "optim",
+    "report",
+    "runs",
+    "studies",
+]
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 

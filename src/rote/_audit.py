@@ -34,7 +34,7 @@ def audit(
         data: A dataset's name or path, or what :func:`rote.data.load` returned.
         plan: Epochs, learning rate, number of runs, seed.
         out: The run folder; ``rote-runs/audit-<data>-<hash>`` where ``None``.
-        tries: Remedies to try: ``"early-stop"``, ``"drop-suspects"``, ``"relabel"``.
+        tries: Remedies to try, of ``rote.audit.REMEDIES``.
         workers: Networks trained at once, and threads of each; chosen where ``None``.
         command: What the user typed, for the report.
         on_progress: Called now and then with epochs done, epochs in all, and a text.

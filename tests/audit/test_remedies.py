@@ -22,13 +22,13 @@ def real():
 
 
 def test_dropped_examples_are_absent_and_labels_stay():
-    cells = remedy_cells("drop-suspects", real(), SUSPECT, SUGGESTED)
+    cells = remedy_cells("drop-suspects", real(), SUSPECT, SUGGESTED, 3)
     assert [cell.learn.tolist() for cell in cells] == [[1, 2], [4, 5]]
     assert all(cell.y is Y for cell in cells)
 
 
 def test_relabelled_examples_are_changed_and_no_others():
-    cells = remedy_cells("relabel", real(), SUSPECT, SUGGESTED)
+    cells = remedy_cells("relabel", real(), SUSPECT, SUGGESTED, 3)
     assert [cell.learn.tolist() for cell in cells] == [[0, 1, 2], [3, 4, 5]]
     assert all(cell.y.tolist() == [1, 0, 1, 0, 2, 2] for cell in cells)
     assert Y.tolist() == [0, 0, 1, 1, 2, 2]
@@ -36,17 +36,17 @@ def test_relabelled_examples_are_changed_and_no_others():
 
 @pytest.mark.parametrize("name", ["drop-suspects", "relabel"])
 def test_remedies_are_pairs_of_the_real_runs_without_their_measurements(name):
-    cells = remedy_cells(name, real(), SUSPECT, SUGGESTED)
+    cells = remedy_cells(name, real(), SUSPECT, SUGGESTED, 3)
     one, other = (re.fullmatch(rf"cells/{name}-([0-9a-f]{{8}})-{k}", c.name) for k, c in enumerate(cells))
     assert one.group(1) == other.group(1)
-    others = remedy_cells(name, real(), ~SUSPECT, SUGGESTED)
+    others = remedy_cells(name, real(), ~SUSPECT, SUGGESTED, 3)
     assert not {c.name for c in cells} & {c.name for c in others}, "other suspects, other networks"
     assert [cell.seed for cell in cells] == [70, 71]
     assert not any(cell.coherence or cell.support or cell.neighbours for cell in cells)
 
 
 def test_early_stopping_trains_nothing():
-    assert remedy_cells("early-stop", real(), SUSPECT, SUGGESTED) == []
+    assert remedy_cells("early-stop", real(), SUSPECT, SUGGESTED, 3) == []
 
 
 def test_early_stop_takes_the_earliest_of_equals():

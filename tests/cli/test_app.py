@@ -20,6 +20,10 @@ COMMANDS = [
     ["lut", "eval"],
     ["lut", "show"],
     ["lut", "sweep"],
+    ["study"],
+    ["study", "list"],
+    ["study", "run"],
+    ["study", "show"],
     ["doctor"],
 ]
 MEASURE = """

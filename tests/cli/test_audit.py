@@ -132,6 +132,8 @@ def test_remedies_are_added_to_a_finished_audit_without_training_it_again(finish
         "early-stop": True,
         "drop-suspects": True,
         "relabel": False,
+        "winsorize": False,
+        "median": False,
     }
     after = contents(out / "records")
     assert {p: after[p] for p in before if p.suffix != ".lock"} == {
@@ -155,7 +157,10 @@ def test_remedies_are_added_to_a_finished_audit_without_training_it_again(finish
         (["--lr", "-1"], "`lr` must be positive. Got -1.0."),
         (["--momentum", "1.5"], "`momentum` must be at least 0 and below 1"),
         (["--weight-decay", "-1"], "`weight_decay` at least 0"),
-        (["--try", "nonsense"], "`try` must be among early-stop, drop-suspects, relabel. Got 'nonsense'."),
+        (
+            ["--try", "nonsense"],
+            "`try` must be among early-stop, drop-suspects, relabel, winsorize, median. Got",
+        ),
         (["--model", "vgg"], "`model` must be one of mlp, cnn, resnet18, or pkg.module:factory. Got 'vgg'."),
         (["--model", "no_such_module:net"], "is its folder on PYTHONPATH?"),
         (["--jobs", "0"], "`jobs` must be at least 1. Got 0."),

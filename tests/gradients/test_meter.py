@@ -127,17 +127,11 @@ def test_training_with_dropout_between_closed_forms_is_exact():
     np.testing.assert_allclose(meter.last.squared_norms, expected.numpy(), rtol=1e-10)
 
 
-@pytest.mark.parametrize(
-    ("make", "inputs"),
-    [
-        (lambda: nn.LSTM(4, 3, 2, dropout=0.5, batch_first=True), 1),
-        (lambda: nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True, add_bias_kv=True), 3),
-    ],
-)
-def test_random_layers_that_must_be_rerun_are_refused(make, inputs):
-    model, x = make(), torch.randn(3, 5, 4)
+def test_random_layers_that_must_be_rerun_are_refused():
+    model = nn.MultiheadAttention(4, 2, dropout=0.5, batch_first=True, add_bias_kv=True)
+    x = torch.randn(3, 5, 4)
     with watch(model) as meter:
-        model(*[x] * inputs)[0].sum().backward()
+        model(x, x, x)[0].sum().backward()
         with pytest.raises(InputError, match=r"draws dropout at random.*model\.eval"):
             meter.update()
 

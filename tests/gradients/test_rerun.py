@@ -1,7 +1,5 @@
 """Layers and models run again for single examples: what is left behind, and what cannot be run again."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -38,8 +36,6 @@ def test_weights_computed_before_each_call(norm, layer):
         seen = meter.last.squared_norms
     assert model[0].weight.shape == ((5, 4, 3) if conv else (5, 4))
     assert torch.isfinite(model[0].weight).all()
-    copy.deepcopy(model.requires_grad_(False))
-    model.requires_grad_(True)
     np.testing.assert_allclose(seen, norms_by_loop(model, x, y=y), rtol=1e-10)
     np.testing.assert_allclose(coherence(model, LOSS, (x, y)).squared_norms, seen, rtol=1e-10)
 
@@ -62,7 +58,7 @@ def test_masks_by_head_where_the_whole_model_must_be_run_again(m):
     model, x, masks = Masked(), torch.randn(m, 5, 4), torch.randn(2 * m, 5, 5)
     with watch(model) as meter:
         LOSS(model(x, masks), torch.arange(m) % 3).backward()
-        with pytest.raises(InputError, match=r"Masked must be run again for single examples.*in its? first|first"):
+        with pytest.raises(InputError, match=r"Masked must be run again .*mask.*every input"):
             meter.update()
 
 
@@ -78,11 +74,11 @@ class Bags(nn.Module):
 
 
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("count", [4, 5, 9])
+@pytest.mark.parametrize("count", [5, 6, 9])
 def test_bags_cut_out_of_as_many_ids_as_there_are_bags_or_more(last, count):
-    """4 bags: the list of ids is as long as the batch, one longer, or much longer."""
-    ids, offsets = torch.randint(0, 7, (count,)), torch.tensor([0, 1, 1, 3])
-    model, y = Bags(include_last_offset=last), torch.tensor([0, 1, 2, 0])
+    """5 bags: the list of ids is as long as the batch, one longer, or much longer."""
+    ids, offsets = torch.randint(0, 7, (count,)), torch.tensor([0, 1, 1, 3, 4])
+    model, y = Bags(include_last_offset=last), torch.tensor([0, 1, 2, 0, 2])
     offsets = torch.cat([offsets, torch.tensor([count])]) if last else offsets
     with watch(model) as meter:
         for _ in range(2):
@@ -96,5 +92,5 @@ def test_bags_that_have_no_closed_form_are_refused_where_one_list_holds_them():
     model, ids, offsets = Bags(mode="max"), torch.randint(0, 7, (9,)), torch.tensor([0, 2, 5])
     with watch(model) as meter:
         LOSS(model(ids, offsets), torch.tensor([0, 1, 2])).backward()
-        with pytest.raises(InputError, match=r"`bag` \(EmbeddingBag\) cannot be told apart by example"):
+        with pytest.raises(InputError, match=r"Bags must be run again .*every input list the examples"):
             meter.update()

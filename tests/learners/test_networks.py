@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from rote.learners import cnn, mlp, resnet18
+from rote.learners import alexnet, cnn, mlp, resnet18
 
 FITTING = [
     (mlp, (5,), {}),
@@ -14,6 +14,9 @@ FITTING = [
     (cnn, (3, 9, 5), {"channels": (4, 4)}),
     (resnet18, (1, 8, 8), {"width": 4}),
     (resnet18, (3, 8, 11), {"width": 4}),
+    (alexnet, (3, 32, 32), {"width": 2}),
+    (alexnet, (1, 28, 17), {"width": 2}),
+    (alexnet, (1, 16, 47), {"width": 1}),
 ]
 
 
@@ -53,8 +56,24 @@ def test_resnet18_has_eighteen_layers_with_weights_on_the_longest_way():
     assert (len(layers) - len(shortcuts), len(shortcuts)) == (18, 3)
 
 
+def test_the_default_alexnet_has_the_widths_of_the_original():
+    model = alexnet((3, 32, 32), 10)
+    convolutions = [m.out_channels for m in model if isinstance(m, nn.Conv2d)]
+    dense = [(m.in_features, m.out_features) for m in model if isinstance(m, nn.Linear)]
+    assert convolutions == [64, 192, 384, 256, 256]
+    assert dense == [(256 * 2 * 2, 4096), (4096, 4096), (4096, 10)]
+
+
 @pytest.mark.parametrize(
-    ("make", "shape"), [(cnn, (5,)), (cnn, (1, 3, 9)), (resnet18, (8, 8)), (resnet18, (1, 8, 7))]
+    ("make", "shape"),
+    [
+        (cnn, (5,)),
+        (cnn, (1, 3, 9)),
+        (resnet18, (8, 8)),
+        (resnet18, (1, 8, 7)),
+        (alexnet, (784,)),
+        (alexnet, (1, 15, 32)),
+    ],
 )
 def test_what_is_no_image_or_too_small_is_refused(make, shape):
     with pytest.raises(ValueError, match=r"`shape` must be that of an image .* use `mlp`\.$"):

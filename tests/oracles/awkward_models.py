@@ -328,7 +328,7 @@ ZOO = {
         ("0", "embedding bag"),
     ),
     "positions broadcast": (BroadcastPositions, token_ids, ("position", "embedding")),
-    "tied": (Tied, token_ids, ("embed", "rerun per example")),
+    "tied": (Tied, token_ids, ("embed", "tied")),
     "tied functionally": (TiedFunctionally, token_ids, ("embed", "whole model rerun per example")),
     "class token": (ClassToken, sequences, ("ClassToken", "broadcast")),
     "attention": (lambda: Attention(batch_first=True), sequences, ("attention", "attention")),
@@ -337,9 +337,9 @@ ZOO = {
         sequences,
         ("attention", "attention"),
     ),
-    "lstm": (Recurrent, sequences, ("cell", "rerun per example")),
-    "lstm, T first": (lambda: Recurrent(batch_first=False), sequences, ("cell", "rerun per example")),
-    "gru": (lambda: Recurrent(nn.GRU), sequences, ("cell", "rerun per example")),
+    "lstm": (Recurrent, sequences, ("cell", "recurrent")),
+    "lstm, T first": (lambda: Recurrent(batch_first=False), sequences, ("cell", "recurrent")),
+    "gru": (lambda: Recurrent(nn.GRU), sequences, ("cell", "recurrent")),
     "nested": (Nested, sequences, ("inner", "rerun per example")),
     "transformer layer": (
         lambda: nn.Sequential(

@@ -10,12 +10,13 @@ the extension is loaded.
     [[2, 1], [1, 2]]
 """
 
-from rote._native._loops import NativeStatus, and_counts, pack_bits, status
+from rote._native._loops import NativeStatus, and_counts, clamped_products, pack_bits, status
 from rote._native._luts import lut_counts, lut_outputs, pack_columns
 
 __all__ = [
     "NativeStatus",
     "and_counts",
+    "clamped_products",
     "lut_counts",
     "lut_outputs",
     "pack_bits",

@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+Factors = NDArray[np.float32] | NDArray[np.float64]
+
 def instruction_sets() -> list[str]: ...
 def and_counts(
     a: NDArray[np.uint64], b: NDArray[np.uint64], counts: NDArray[np.int64], threads: int, isa: str
@@ -24,3 +26,13 @@ def lut_outputs(
     isa: str,
 ) -> None: ...
 def pack_columns(x: NDArray[np.uint8], out: NDArray[np.uint64], threads: int, isa: str) -> None: ...
+def clamped(
+    left: Factors,
+    right: Factors,
+    out: Factors,
+    c: int,
+    clamp: float,
+    scale: float,
+    threads: int,
+    isa: str,
+) -> None: ...

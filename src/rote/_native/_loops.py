@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rote._native import _twins
+from rote._native._twins import Factors
 from rote.errors import InputError
 
 
@@ -117,3 +118,60 @@ def and_counts(
     counts = np.empty((len(a), len(b)), np.int64)
     _extension.and_counts(np.ascontiguousarray(a), np.ascontiguousarray(b), counts, threads, isa)
     return counts
+
+
+def clamped_products(
+    left: Factors,
+    right: Factors,
+    *,
+    c: int,
+    drop: bool = False,
+    scale: float = 1.0,
+    threads: int = 1,
+    isa: str = "",
+) -> Factors:
+    """For each pair (r, j), the sum of the m products ``left[i, r] · right[i, j]`` with its extremes tamed.
+
+    The c largest and the c smallest products are clamped to their neighbours, or dropped. Products are formed
+    in registers and never stored. A coordinate with a product that is not finite becomes nan.
+
+    Args:
+        left: Shape ``[m, p]``, float32 or float64.
+        right: Shape ``[m, d]``, of the same type.
+        c: How many at each end; at most ``(m - 1) / 2``.
+        drop: Drop them instead.
+        scale: Factor of the result.
+        threads: Threads to use.
+        isa: An instruction set instead of the best one, for tests and benchmarks.
+
+    Returns:
+        Shape ``[p, d]``, of the same type.
+
+    Raises:
+        InputError: If the two are no such matrices, or ``c`` or ``threads`` is out of range.
+
+    Example:
+        >>> values = np.array([[1.0], [2.0], [9.0]])
+        >>> clamped_products(np.ones((3, 1)), values, c=1).item(), values.sum()
+        (6.0, np.float64(12.0))
+    """
+    for name, rows in (("left", left), ("right", right)):
+        if rows.ndim != 2 or rows.dtype not in (np.float32, np.float64):
+            raise InputError(
+                f"`{name}` must be a float32 or float64 matrix. Got {rows.dtype} of shape {rows.shape}."
+            )
+    if left.dtype != right.dtype or len(left) != len(right):
+        raise InputError(
+            "`left` and `right` must have the same type and equally many rows. Got "
+            f"{left.dtype} {left.shape} and {right.dtype} {right.shape}."
+        )
+    if not 0 <= 2 * c < len(left):
+        raise InputError(f"`c` must satisfy 0 <= 2c < m. Got c={c} with m={len(left)} examples.")
+    if threads < 1:
+        raise InputError(f"`threads` must be at least 1. Got {threads}.")
+    if _extension is None:
+        return _twins.clamped_products(left, right, c=c, drop=drop, scale=scale)
+    out = np.empty((left.shape[1], right.shape[1]), left.dtype)
+    factors = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    _extension.clamped(*factors, out, c, 0.0 if drop else 1.0, scale, threads, isa)
+    return out

@@ -11,6 +11,7 @@ labels it never saw it has learned; what it predicts only of labels it saw, it h
 
 from rote.audit._audit import Audit, Outcome, run_audit
 from rote.audit._cells import OnProgress
+from rote.audit._interval import Interval, interval
 from rote.audit._plan import REMEDIES, Factory, Plan, default_model, find_factory
 from rote.audit._verdict import RULE, headline, judge, split_labels
 
@@ -19,12 +20,14 @@ __all__ = [
     "RULE",
     "Audit",
     "Factory",
+    "Interval",
     "OnProgress",
     "Outcome",
     "Plan",
     "default_model",
     "find_factory",
     "headline",
+    "interval",
     "judge",
     "run_audit",
     "split_labels",

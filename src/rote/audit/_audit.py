@@ -33,7 +33,7 @@ from rote.audit._plan import (
 )
 from rote.audit._plant import KINDS, plant_for_calibration
 from rote.audit._record import SCHEMA, Findings, audit_record, shown_suspects
-from rote.audit._remedies import SUSPICIOUS, remedy_cells
+from rote.audit._remedies import SUSPICIOUS, Tried, remedy_cells, why_not_possible
 from rote.audit._score import equal_scorer, fit_scorer
 from rote.audit._shares import contradicted, probability_wrong, visible_share
 from rote.audit._suspects import rank, suggested_labels
@@ -205,14 +205,17 @@ class _Work:
         calibration = gather(self._tracks(groups["planted"]), planted_y, near)
         found = self._judge_labels(evidence, calibration, planted)
         suspect = found.score > SUSPICIOUS
-        remedies = {}
+        tried = Tried(tuple(tries))
         for name in tries:
-            cells = remedy_cells(name, groups["real"], suspect, suggested_labels(evidence))
-            if not all(len(cell.learn) for cell in cells):
+            suggested = suggested_labels(evidence)
+            cells = remedy_cells(name, groups["real"], suspect, suggested, self.material.classes)
+            if excuse := why_not_possible(cells, self.material, self.factory, self.plan):
+                tried.excuses[name] = excuse
                 continue
             self._train([*every, *cells])
             every += cells
-            remedies[name] = [self.run.records(f"{cell.name}/curve") for cell in cells]
+            if cells:
+                tried.curves[name] = [self.run.records(f"{cell.name}/curve") for cell in cells]
         rows = rank(self.train, evidence, found.score, found.statistic, self.plan.recipe.epochs)
         report = audit_record(
             self.splits,
@@ -221,8 +224,7 @@ class _Work:
             found,
             rows,
             network,
-            tries=tuple(tries),
-            remedies=remedies,
+            tried=tried,
         )
         report["cost"] |= {
             "threads": self.workers.threads,
@@ -240,7 +242,15 @@ class _Work:
     def _train(self, cells: Sequence[Cell]) -> None:
         train_cells(cells, self.material, self.factory, self.plan, self.run, self.workers, self.on_progress)
 
-    def _cells(self, kind: str, y: NDArray[np.int64], **watched: bool) -> list[Cell]:
+    def _cells(
+        self,
+        kind: str,
+        y: NDArray[np.int64],
+        *,
+        coherence: bool = False,
+        support: bool = False,
+        neighbours: bool = False,
+    ) -> list[Cell]:
         """Run k of a kind: all but part k; the same seed for every kind, so that runs are pairs."""
         return [
             Cell(
@@ -248,7 +258,9 @@ class _Work:
                 y,
                 np.flatnonzero(self.part != k),
                 self.plan.seed * 1000 + k,
-                **watched,
+                coherence,
+                support,
+                neighbours,
             )
             for k in range(self.plan.runs)
         ]

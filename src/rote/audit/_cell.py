@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rote.aggregate import Aggregate
 from rote.audit._neighbours import class_distances, representation
 from rote.audit._plan import Factory, Plan, build, log_steps
+from rote.audit._robust import robustly
 from rote.audit._track import Track
 from rote.errors import InputError
 from rote.gradients import coherence, support
@@ -35,6 +37,7 @@ class Cell:
         support: Whether to measure every example's support, after epochs 1, 2, 4, 8, … and the last.
         neighbours: Whether to measure, at the end, how near held-out examples are to each class inside the
             network.
+        aggregate: What stands in the place of the sum of a batch's gradients; ``None``: the sum.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Cell:
     coherence: bool = False
     support: bool = False
     neighbours: bool = False
+    aggregate: Aggregate | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +162,17 @@ class _Training:
         # Dropout and the like draw from here, so a resumed run draws the same.
         torch.manual_seed(self.cell.seed * 1_000_003 + self.progress.epoch)
         try:
-            train_epoch(
-                self.model,
-                self.x[self.learn],
-                self.labels[self.learn],
-                self.plan.recipe,
-                self.progress,
-                seed=self.cell.seed,
-                on_step=self._on_step if self.look_at else None,
-            )
+            # Anew in every epoch, so that a resumed run checks the network where a whole one does.
+            with robustly(self.model, self.cell.aggregate):
+                train_epoch(
+                    self.model,
+                    self.x[self.learn],
+                    self.labels[self.learn],
+                    self.plan.recipe,
+                    self.progress,
+                    seed=self.cell.seed,
+                    on_step=self._on_step if self.look_at else None,
+                )
             said, test_said = logits(self.model, self.x), logits(self.model, self.test_x)
         except Exception as error:  # the user's code runs here
             raise self._failed(error) from error

@@ -16,6 +16,10 @@ class Interval:
         low: Lower end.
         high: Upper end.
         n: Runs.
+
+    Example:
+        >>> Interval(0.5, None, None, 1).to_dict()
+        {'value': 0.5, 'low': None, 'high': None, 'n': 1}
     """
 
     value: float | None

@@ -18,7 +18,7 @@ from rote.learners import Recipe, cnn, mlp, resnet18
 Factory = Callable[..., nn.Module]
 """``factory(shape, classes)``, or ``factory()``: returns a fresh module from ``[b, *shape]`` to logits."""
 
-REMEDIES = ("early-stop", "drop-suspects", "relabel")
+REMEDIES = ("early-stop", "drop-suspects", "relabel", "winsorize", "median")
 _NETWORKS: dict[str, Factory] = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18}
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rote.audit._cell import standardised
 from rote.audit._evidence import Array, Evidence
 from rote.audit._interval import interval, within_0_and_1
-from rote.audit._plan import REMEDIES, Plan
-from rote.audit._remedies import SUSPICIOUS, early_stop, remedy_record
+from rote.audit._plan import Plan
+from rote.audit._remedies import SUSPICIOUS, Tried, remedy_records
 from rote.audit._score import SIGNALS, Scorer, auroc, baselines, precision
 from rote.audit._verdict import RULE, Split, headline, judge, split_labels
 from rote.data import Dataset, Splits
@@ -62,8 +62,7 @@ def audit_record(
     rows: Sequence[dict[str, Any]],
     network: torch.nn.Module,
     *,
-    tries: tuple[str, ...],
-    remedies: Mapping[str, Sequence[list[dict[str, Any]]]],
+    tried: Tried,
 ) -> dict[str, Any]:
     """Put the report together from a run folder whose cells are trained.
 
@@ -74,8 +73,7 @@ def audit_record(
         found: What was concluded about the labels.
         rows: All examples, most suspicious first.
         network: A fresh network of the kind that was trained.
-        tries: Remedies that were tried.
-        remedies: Their curves, one a run.
+        tried: Remedies and what became of them.
 
     Returns:
         The record, JSON-ready; its schema is in ``docs/audit.md``.
@@ -91,7 +89,8 @@ def audit_record(
     chance = float(np.bincount(splits.train.y).max() / len(splits.train))
     split, control = (_split(curves[kind], chance) for kind in ("real", "control"))
     planted = [run.records(f"cells/planted-{k}/curve") for k in range(plan.runs)]
-    trained = [*curves.values(), planted, *remedies.values()]
+    trained = [*curves.values(), planted, *tried.curves.values()]
+    suspects = int((found.score > SUSPICIOUS).sum())
     m = min(plan.probe, min(len(splits.train) * (plan.runs - 1) // plan.runs, len(splits.train)))
     m = int(looks["real"][0][0].get("m", m)) if looks["real"][0] else m
     return {
@@ -104,17 +103,24 @@ def audit_record(
         },
         "verdict": _verdict(split, control, chance, looks, m),
         "shares": _shares(split, found),
-        "suspects_total": int((found.score > SUSPICIOUS).sum()),
+        "suspects_total": suspects,
         "suspects": _shown_rows(splits, rows),
         "curves": curves,
         "coherence": {"m": m, **looks},
         "map": _map(found),
         "calibration": _calibration(plan, found),
         "known": _known(splits.train, found),
-        "remedies": _remedies(curves["real"], found, tries, remedies),
+        "remedies": remedy_records(
+            curves["real"],
+            suspects,
+            tried,
+            chance=chance,
+            batch=min(plan.recipe.batch, len(splits.train) * (plan.runs - 1) // plan.runs),
+            classes=len(splits.train.classes),
+        ),
         "coverage": _coverage(network, splits.train),
         "cost": {
-            "networks": 3 * plan.runs + sum(len(c) for c in remedies.values()),
+            "networks": 3 * plan.runs + sum(len(c) for c in tried.curves.values()),
             "steps": sum(c[-1]["step"] for kind in trained for c in kind),
         },
         "reproduce": {
@@ -340,30 +346,6 @@ def _known(train: Dataset, found: Findings) -> dict[str, Any] | None:
             f"Truly wrong: {100 * corrupt.mean():.1f} % of the labels; estimated: {100 * estimate:.1f} %.",
         ],
     }
-
-
-def _remedies(
-    real: Sequence[list[dict[str, Any]]],
-    found: Findings,
-    tries: tuple[str, ...],
-    curves: Mapping[str, Sequence[list[dict[str, Any]]]],
-) -> list[dict[str, Any]]:
-    before = [curve[-1]["test_accuracy"] for curve in real]
-    suspects = int((found.score > SUSPICIOUS).sum())
-    records = []
-    for name in REMEDIES:
-        after, detail = None, ""
-        if name in tries and name == "early-stop":
-            stops = [early_stop(curve) for curve in real]
-            after = [accuracy for _, accuracy in stops]
-            detail = f"Stopped after epoch {', '.join(str(epoch) for epoch, _ in stops)}."
-        elif name in curves:
-            after = [curve[-1]["test_accuracy"] for curve in curves[name]]
-            detail = f"{suspects} examples were {'left out' if name == 'drop-suspects' else 'relabelled'}."
-        elif name in tries:
-            detail = "Not possible here: each example that some network learns from is a suspect."
-        records.append(remedy_record(name, before, after, detail, f"--try {name}"))
-    return records
 
 
 def _coverage(network: torch.nn.Module, train: Dataset) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from rote.cli._console import warn
 from rote.cli._data import fetch_data, list_data
 from rote.cli._doctor import doctor
 from rote.cli._lut import eval_luts, fit_luts, show_luts, sweep_luts
+from rote.cli._study import list_studies, run_a_study, show_study
 from rote.errors import InputError
 
 STOPPED, BAD_INPUT, NOBODY_READS = 130, 2, 141
@@ -26,6 +27,7 @@ app = App(
 )
 data = App(name="data", help="Data sets: what is there, and how to get it.")
 lut = App(name="lut", help="Networks of lookup tables: learning by memorising alone.")
+study = App(name="study", help="Papers' figures, computed anew and judged.")
 
 # The commands' modules import the rooms inside their functions, so that help is quick.
 app.command(audit)
@@ -37,6 +39,10 @@ lut.command(fit_luts, name="fit")
 lut.command(eval_luts, name="eval")
 lut.command(show_luts, name="show")
 lut.command(sweep_luts, name="sweep")
+app.command(study)
+study.command(list_studies, name="list")
+study.command(run_a_study, name="run")
+study.command(show_study, name="show")
 app.command(doctor)
 
 

@@ -84,7 +84,7 @@ def audit(  # noqa: D417 - the groups' options are described in their classes
         model: mlp, cnn, resnet18, or pkg.module:factory; chosen by the data unless told.
         seeds: Networks of each sort; each leaves out another part of the examples.
         seed: Of everything random.
-        tries: Remedies to try, separated by commas: early-stop, drop-suspects, relabel.
+        tries: Remedies to try, separated by commas: early-stop, drop-suspects, relabel, winsorize, median.
     """
     from rote._audit import audit as run
     from rote.audit import Plan

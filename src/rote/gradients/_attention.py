@@ -7,7 +7,7 @@ forward pass.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from rote.gradients._broadcast import searchable
 from rote.gradients._products import product_norms, row_norms
 from rote.gradients._sums import full_precision
 from rote.gradients._tree import tensors_of
+from rote.gradients._weighing import weighed
 
 ATTENTION = "attention"
 #: Nodes that only carry a weight to its product: transposed, cut, converted.
@@ -101,6 +102,13 @@ def attention_norms(module: nn.MultiheadAttention, uses: list[Projection], m: in
         if use.bias in biases:
             total += row_norms(delta.sum(1))
     return total
+
+
+def weighed_projection(use: Projection, m: int) -> Projection:
+    """The same product, with each example's gradient times its weight in the check by example."""
+    assert use.delta is not None
+    delta = weighed(use.delta.reshape(-1, m, use.delta.shape[-1]), dim=1)
+    return replace(use, delta=delta.flatten(0, 1))
 
 
 def attention_sums(uses: list[Projection]) -> dict[str, Tensor]:

@@ -18,14 +18,30 @@ def embedding_norms(module: nn.Module, ids: Tensor, delta: Tensor) -> Tensor:
     assert isinstance(module, nn.Embedding)
     m = len(ids)
     ids, delta = ids.reshape(m, -1), delta.reshape(m, -1, delta.shape[-1])
-    key = ids + torch.arange(m, device=ids.device).unsqueeze(1) * module.num_embeddings
-    if module.padding_idx is not None:
-        real = ids != module.padding_idx
+    real = None if module.padding_idx is None else ids != module.padding_idx
+    return lookup_norms(ids, delta, module.num_embeddings, real)
+
+
+def lookup_norms(ids: Tensor, delta: Tensor, count: int, real: Tensor | None = None) -> Tensor:
+    """``‖g_i‖²`` of a table of ``count`` rows that example i looked ``ids[i]`` up in, shape ``[m]``.
+
+    Args:
+        ids: ``[m, T]``.
+        delta: Gradient of the loss at the rows looked up, ``[m, T, d]``.
+        count: Rows of the table.
+        real: Which lookups have a gradient, ``[m, T]``; ``None`` for all.
+
+    Example:
+        >>> lookup_norms(torch.tensor([[1, 1], [1, 2]]), torch.ones(2, 2, 1), 3)
+        tensor([4., 2.])
+    """
+    m, width = len(ids), delta.shape[-1]
+    key = ids + torch.arange(m, device=ids.device).unsqueeze(1) * count
+    if real is not None:
         key, delta = key[real], delta[real]
     unique, position = key.reshape(-1).unique(return_inverse=True)
-    rows = delta.new_zeros(len(unique), module.embedding_dim)
-    rows.index_add_(0, position, delta.reshape(-1, module.embedding_dim))
-    return delta.new_zeros(m).index_add_(0, unique // module.num_embeddings, row_norms(rows))
+    rows = delta.new_zeros(len(unique), width).index_add_(0, position, delta.reshape(-1, width))
+    return delta.new_zeros(m).index_add_(0, unique // count, row_norms(rows))
 
 
 def embedding_sums(module: nn.Module, ids: Tensor, delta: Tensor) -> dict[str, Tensor]:

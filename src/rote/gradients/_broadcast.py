@@ -21,7 +21,9 @@ _CARRIERS = {
     "ViewBackward0", "UnsafeViewBackward0", "TransposeBackward0", "PermuteBackward0", "ToCopyBackward0",
     "AliasBackward0",
 }  # fmt: skip
+_TURNS = ("TransposeBackward0", "PermuteBackward0")
 _SUMS = ("AddBackward0", "SubBackward0")
+_MASKS = ("MulBackward0", "NativeDropoutBackward0")
 _COPIES = ("ExpandBackward0", "RepeatBackward0")
 
 
@@ -32,11 +34,13 @@ class Use:
     Attributes:
         shape: Of what is broadcast, as it is there; the examples' dimension is missing in it, or of length 1.
         factor: What it is multiplied with, or a number.
+        inner: What it was multiplied with before, one for all examples, as by dropout.
         delta: Gradient of the loss at the result, ``[m, …]``, once it has come.
     """
 
     shape: tuple[int, ...]
     factor: Tensor | float
+    inner: Tensor | float | None = None
     delta: Tensor | None = None
 
     def rows(self) -> Tensor:
@@ -46,7 +50,8 @@ class Use:
         delta = delta * self.factor
         own = (1,) * (delta.dim() - len(self.shape)) + self.shape
         added = [d for d in range(1, delta.dim()) if own[d] == 1 and delta.shape[d] != 1]
-        return delta.sum(added, keepdim=True) if added else delta
+        rows = delta.sum(added, keepdim=True) if added else delta
+        return rows if self.inner is None else rows * self.inner
 
 
 def packed() -> bool:
@@ -74,12 +79,15 @@ def searchable() -> bool:
     )
 
 
-def uses_of(outputs: object, wanted: Iterable[Any]) -> dict[Any, tuple[Any, Use] | None]:
+def uses_of(
+    outputs: object, wanted: Iterable[Any], m: int | None = None
+) -> dict[Any, tuple[Any, Use] | None]:
     """Where each wanted thing is broadcast.
 
     Args:
         outputs: What the model returned.
         wanted: Parameters, or nodes of the graph that give what is broadcast.
+        m: Examples in the batch, ``None`` if not known; a result that lists another number is no use.
 
     Returns:
         By node, or by the ``id`` of a parameter: the node at which it is broadcast, and the use; ``None`` if
@@ -103,11 +111,15 @@ def uses_of(outputs: object, wanted: Iterable[Any]) -> dict[Any, tuple[Any, Use]
                 key = child if variable is None else id(variable)
                 if key in keys:
                     start[key] = child
-    return {key: _use(start.get(key), consumers) for key in keys}
+    return {key: _use(start.get(key), consumers, m) for key in keys}
 
 
-def _use(node: Any, consumers: dict[Any, list[tuple[Any, int]]]) -> tuple[Any, Use] | None:  # noqa: ANN401
-    place = 0
+def _use(
+    node: Any,  # noqa: ANN401
+    consumers: dict[Any, list[tuple[Any, int]]],
+    m: int | None,
+) -> tuple[Any, Use] | None:
+    place, inner = 0, None
     shape: tuple[int, ...] = ()
     while node is not None:
         shape = tuple(node.variable.shape if hasattr(node, "variable") else node._input_metadata[0].shape)
@@ -115,15 +127,27 @@ def _use(node: Any, consumers: dict[Any, list[tuple[Any, int]]]) -> tuple[Any, U
         if len(following) != 1:
             return None
         node, place = following[0]
-        if node.name() not in _CARRIERS:
-            break
-    if node is None:
-        return None
-    result = tuple(node._input_metadata[0].shape)
-    if len(result) < len(shape) or (len(result) == len(shape) and shape[0] != 1) or result[0] == 1:
-        return None
-    factor = _factor(node, place)
-    return None if factor is None else (node, Use(shape, factor))
+        result = tuple(node._input_metadata[0].shape)
+        if node.name() in _CARRIERS:
+            # Behind a mask, what is carried must keep its places; one more dimension in front is none.
+            if inner is not None and (result not in (shape, (1, *shape)) or node.name() in _TURNS):
+                return None
+            continue
+        if _lists_examples(result, shape, m):
+            factor = _factor(node, place)
+            return None if factor is None else (node, Use(shape, factor, inner))
+        mask = _factor(node, place) if result == shape and node.name() in _MASKS else None
+        if mask is None:
+            return None  # it meets something else before the examples
+        inner = mask if inner is None else inner * mask
+    return None
+
+
+def _lists_examples(result: tuple[int, ...], shape: tuple[int, ...], m: int | None) -> bool:
+    """Whether ``shape`` was broadcast over the examples in ``result``."""
+    if not result or len(result) < len(shape) or (len(result) == len(shape) and shape[0] != 1):
+        return False
+    return result[0] != 1 if m is None else result[0] == m
 
 
 def _factor(node: Any, place: int) -> Tensor | float | None:  # noqa: ANN401
@@ -134,6 +158,9 @@ def _factor(node: Any, place: int) -> Tensor | float | None:  # noqa: ANN401
     if kind in _SUMS:
         sign = -1.0 if kind == "SubBackward0" else 1.0
         return sign * float(node._saved_alpha) if place == 1 else 1.0
+    if kind == "NativeDropoutBackward0":
+        kept: Tensor = node._saved_result1
+        return kept.detach() / (1 - node._saved_p) if node._saved_p < 1 else 0.0
     if kind == "MulBackward0":
         other = node._saved_other if place == 0 else node._saved_self
         return None if other is None else other.detach()

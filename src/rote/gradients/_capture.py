@@ -17,8 +17,10 @@ from rote.gradients._hooks import (
     parameter_hook,
     refusal,
 )
+from rote.gradients._recurrent_calls import KINDS, recurrent_hook
 from rote.gradients._tree import tensors_of
 from rote.gradients._units import Call, Unit, units_of
+from rote.gradients._weighing import Conditions, conditions
 
 
 class Capture:
@@ -38,6 +40,8 @@ class Capture:
         twice: The first layer that two backward passes reached, if any.
         half: Whether a pass to be checked was in half precision somewhere.
         packed: Whether a layer was called under checkpointing, where the graph cannot be read.
+        conditions: What each call of the model met, while some layer is to be checked by example.
+        reruns: Whether the model may be called again by itself; not while it is sharded.
         alike: Calls of an Embedding that may look up one row for all examples, and their nodes in the graph.
     """
 
@@ -50,6 +54,8 @@ class Capture:
         self.twice: str | None = None
         self.half = self.packed = False
         self.alike: list[tuple[ClosedForm, Call, Any]] = []
+        self.conditions: list[Conditions] = []
+        self.reruns = True
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         if not self.parameters:
             raise InputError(
@@ -93,6 +99,7 @@ class Capture:
         self.twice, self.half, self.packed = None, False, False
         self.sketches.clear()
         self.alike.clear()
+        self.conditions.clear()
         self.root.calls.clear()
         for unit in self.units:
             unit.forget()
@@ -114,18 +121,28 @@ class Capture:
             or torch._C._functorch.peek_interpreter_stack() is not None
         )
 
+    def weighs(self, unit: Unit) -> bool:
+        """Whether this pass is to show that the layer tells the examples apart."""
+        return self.reruns and (self.keep or not unit.checked)
+
+    def _note_conditions(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if not self.reruns or self.looks_away(self.root, module) or torch.compiler.is_compiling():
+            return
+        if self.keep or not all(unit.checked for unit in self.units):
+            self.conditions.append(conditions(self.parameters))
+
     def attach(self) -> None:
         """Put the hooks on the model, for the first time or again."""
         self.paused = False
         _ACTIVE.add(self)
+        self._handles.append(self.model.register_forward_pre_hook(self._note_conditions))
         for name, module in self.model.named_modules():
             if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.Embedding, nn.EmbeddingBag)):
                 self._handles.append(module.register_forward_pre_hook(refusal(name, module, self)))
         units = self.units if self.root in self.units else [self.root, *self.units]
         for unit in units:
             if unit.rule is None:
-                attends = isinstance(unit.module, nn.MultiheadAttention)
-                hook = (attention_hook if attends else general_hook)(self, unit)
+                hook = _hook_for(unit.module)(self, unit)
                 self._handles.append(unit.module.register_forward_hook(hook, with_kwargs=True))
             else:
                 closed = ClosedForm(self, unit)
@@ -137,6 +154,13 @@ class Capture:
         for name, parameter in self.parameters.items():
             self._handles.append(parameter.register_hook(parameter_hook(self, name)))
         self._handles.append(self.model.register_forward_hook(broadcast_hook(self)))
+
+
+def _hook_for(module: nn.Module) -> Callable[[Capture, Unit], Callable[..., None]]:
+    """The hook of a layer without a rule."""
+    if isinstance(module, nn.MultiheadAttention):
+        return attention_hook
+    return recurrent_hook if type(module) in KINDS else general_hook
 
 
 #: Captures whose hooks are in place; those of one model look away while another measures it.

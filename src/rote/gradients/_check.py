@@ -61,31 +61,33 @@ def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay])
                 )
 
 
-def distrust_layout(capture: Capture, m: int) -> bool:
-    """Settle in which dimension layers list the examples whose input leaves it open.
+def distrust_layout(capture: Capture, units: list[Unit], m: int) -> bool:
+    """Settle in which dimension layers list the examples where the batch cannot be run again as it was.
 
     A closed form is settled by its input's shape without the last example. Other layers, where a second
     dimension is as long as the first, have their first and last example compared with a rerun of the model,
     and are left to it if they differ. Where neither can be done the first dimension is believed.
 
+    Args:
+        capture: What the hooks saw.
+        units: Layers whose norms are known.
+        m: Examples in the batch, at least 2.
+
     Returns:
         Whether some layer is to be settled anew.
     """
-    doubtful = [u for u in capture.units if u is not capture.root and u.norms is not None]
-    doubtful = [u for u in doubtful if _ambiguous(u, m)]
-    if m == 1:
-        return False
-    closed = [u for u in doubtful if u.doubtful]
-    if closed and settle_layout(capture, closed, m):
-        doubtful = [u for u in doubtful if u not in closed]
+    units = [u for u in units if u is not capture.root]
+    closed = [u for u in units if u.rule is not None]
+    settle_layout(capture, closed, m)
     found = any(u.norms is None for u in closed)
+    doubtful = [u for u in units if u.rule is None and u.norms is not None and _ambiguous(u, m)]
     if not doubtful:
         return found
     try:
         replays = model_replays(capture, doubtful, m)
-        ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
     except InputError:
         return found
+    ends = [next(per_example_gradients(replays, stop, start=stop - 1)) for stop in (1, m)]
     for unit in doubtful:
         assert unit.norms is not None
         for gradients, norm in zip(ends, (unit.norms[0], unit.norms[-1]), strict=True):
@@ -100,8 +102,6 @@ def distrust_layout(capture: Capture, m: int) -> bool:
 def _ambiguous(unit: Unit, m: int) -> bool:
     if isinstance(unit.module, (nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)):
         return False
-    if unit.doubtful:
-        return True
     return any(
         t.dim() > 1 and t.shape[0] == m and t.shape[1] == m
         for call in unit.arrived()

@@ -47,14 +47,14 @@ def conv_loop(module: Conv, x: Tensor, delta: Tensor, *, total: bool = False) ->
         (tensor([34.]), tensor([[[3., 5.]]]))
     """
     x, padding = _padded(module, x)
-    norms, summed = delta.new_empty(len(delta)), delta.new_empty(0)
-    for one, its_delta, norm in zip(x.split(1), delta.split(1), norms.unbind(), strict=True):
+    norms, summed = [], delta.new_empty(0)
+    for one, its_delta in zip(x.split(1), delta.split(1), strict=True):
         gradient = _weight_gradient(module, one, its_delta, padding)
         flat = gradient.view(-1)
-        torch.dot(flat, flat, out=norm)
+        norms.append(torch.dot(flat, flat))
         if total:
             summed = summed.add_(gradient) if summed.numel() else gradient
-    return norms, summed
+    return torch.stack(norms), summed
 
 
 def conv_gram(module: Conv, x: Tensor, delta: Tensor) -> Tensor:

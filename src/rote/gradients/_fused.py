@@ -57,10 +57,11 @@ def join(output: Tensor, x: Tensor, parameters: dict[str, nn.Parameter], give: G
 
 
 def can_fuse(x: object, fewest: int, most: int) -> bool:
-    """Whether a layer called with ``x`` may be cut off: full precision, several positions, no transform."""
+    """Whether a layer called with ``x`` may be cut off: full precision, examples, several positions."""
     return (
         isinstance(x, Tensor)
         and x.dim() > 2
+        and len(x) > 0
         and fewest <= x.dim() <= most
         and x.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled(x.device.type)

@@ -52,6 +52,7 @@ class Gauge:
         fused = not (bitwise or sharded or torch.are_deterministic_algorithms_enabled())
         self.capture = Capture(model, self._on_gradient, fused=fused)
         self.capture.keep = True
+        self.capture.reruns = not sharded
         devices = [p.device for p in self.capture.parameters.values()]
         self._home = devices[0] if len(set(devices)) > 1 else None
         self._shards = Shards(self.capture, self._on_gradient) if sharded else None

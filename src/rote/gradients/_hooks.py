@@ -13,6 +13,7 @@ from rote.gradients._attention import (
     attention_norms,
     attention_sums,
     projections,
+    weighed_projection,
 )
 from rote.gradients._bags import bag_counts
 from rote.gradients._broadcast import BROADCAST, Use, on_arrival, packed, searchable, uses_of
@@ -23,9 +24,13 @@ from rote.gradients._rules import coupling, fused_norms, may_be_second, rule_for
 from rote.gradients._sums import HALF, full_precision, sketch, squared_norm
 from rote.gradients._tree import detached, tensors_of
 from rote.gradients._units import RERUN_MODEL, Call, Unit
+from rote.gradients._weighing import weigh, weighed
 
 if TYPE_CHECKING:
     from rote.gradients._capture import Capture
+
+#: Stands where an output gradient was whose norms are taken; a view of it would keep it all.
+_TAKEN = torch.empty(0)
 
 
 def refusal(name: str, watched: nn.Module, capture: "Capture") -> Callable[..., None]:
@@ -56,7 +61,8 @@ class ClosedForm:
         capture, unit = self.capture, self.unit
         if not (unit.fused and capture.fused) or capture.keep or self.cut or capture.looks_away(unit, module):
             return
-        if can_fuse(args[0] if args else kwargs.get("input"), self.fewest, self.most):
+        x: Any = args[0] if args else kwargs.get("input")
+        if can_fuse(x, self.fewest, self.most) and (unit.checked or x.shape[0] == 1):
             self.cut = cut_off(module)
 
     def after(
@@ -89,7 +95,8 @@ class ClosedForm:
 
         def on_delta(gradients: tuple[Tensor | None, ...]) -> None:
             if not (self.capture.paused or call.broadcast) and gradients[0] is not None:
-                self.arrived(call, gradients[0].reshape(shape))
+                delta = gradients[0]
+                self.arrived(call, delta if delta.shape == shape else delta.reshape(shape))
 
         if isinstance(module, nn.Embedding) and (x.dim() == 1 or len(x) == 1):
             self.capture.alike.append((self, call, output.grad_fn))
@@ -124,7 +131,12 @@ class ClosedForm:
         capture, unit = self.capture, self.unit
         assert unit.rule is not None
         x = call.args[0]
-        if capture.keep:
+        if unit.alike and not (call.broadcast or capture.keep):
+            unit.give_up()  # where its rows meet the examples could not be seen this time
+            return
+        # One example needs no check; a layer not yet met with several, as an idle branch, gets its own.
+        study = capture.keep or (capture.weighs(unit) and len(x) > 1)
+        if study:
             m = capture.examples()
             capture.half |= x.dtype in HALF or delta.dtype in HALF
             second = (
@@ -135,15 +147,16 @@ class ClosedForm:
             )
             unit.examples_in = int(second)
             square = x.dim() == 1 or x.shape[0] == x.shape[1]  # one list of ids may be positions
-            unit.doubtful = second or (square and not (call.broadcast or isinstance(unit.module, Conv)))
+            first = call.broadcast or isinstance(unit.module, (Conv, nn.GroupNorm))
+            unit.doubtful = second or (square and not first)
         if unit.examples_in == 1:
             x, delta = x.transpose(0, 1), delta.transpose(0, 1)
         x, delta = full_precision(x, delta)
         unit.norms = unit.rule.norms(unit.module, x, delta)
-        if capture.keep:
+        if study:
             self._study(x, delta)
         if not unit.doubtful:
-            call.args, call.deltas[0] = (), delta.new_empty(0)  # a view would keep all of δ
+            call.args, call.deltas[0] = (), _TAKEN
 
     def _study(self, x: Tensor, delta: Tensor) -> None:
         """What the self-check needs, and which fused way is the fastest."""
@@ -152,6 +165,8 @@ class ClosedForm:
         sums = unit.rule.sums(unit.module, x, delta)
         # By name, since a sharded parameter is another tensor while its layer is at work.
         unit.implied = {name: sketch(sums[name.rpartition(".")[2]]) for name in unit.parameters}
+        if self.capture.reruns:
+            weigh(unit, x, delta)
         if self.capture.fused and x.dtype == unit.module.weight.dtype:
             unit.fused = fastest(unit, x, delta) is not None
 
@@ -178,7 +193,7 @@ class ClosedForm:
             way = fastest(unit, x, delta)
             assert way is not None
             unit.norms, sums = fused_norms(unit.module, x, delta, way)
-            call.deltas[0] = delta.new_empty(0)
+            call.deltas[0] = _TAKEN
         return tuple(sums[name] for name in names)
 
 
@@ -188,10 +203,10 @@ def general_hook(capture: "Capture", unit: Unit) -> Callable[..., None]:
     def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
         if capture.looks_away(unit, module):
             return
-        outputs = tensors_of(output)
+        outputs = [output] if isinstance(output, Tensor) else tensors_of(output)
         if any(t.requires_grad for t in outputs):
             capture.packed |= packed()
-            call = Call(detached(args), detached(kwargs), [None] * len(outputs))
+            call = Call(detached(args), detached(kwargs) if kwargs else {}, [None] * len(outputs))
             unit.calls.append(call)
             for position, tensor in enumerate(outputs):
                 if tensor.requires_grad:
@@ -223,8 +238,11 @@ def attention_hook(capture: "Capture", unit: Unit) -> Callable[..., None]:
                 capture.half |= uses[0].x.dtype in HALF
                 sums = attention_sums(uses)
                 unit.implied = {n: sketch(sums[local[id(capture.parameters[n])]]) for n in unit.parameters}
+            if capture.weighs(unit):
+                sums = attention_sums([weighed_projection(use, m) for use in uses])
+                unit.weighed = {n: sketch(sums[local[id(capture.parameters[n])]]) for n in unit.parameters}
             call.args, call.kwargs = (), {}
-            call.deltas = [None if delta is None else delta.new_empty(0) for delta in call.deltas]
+            call.deltas = [None if delta is None else _TAKEN for delta in call.deltas]
 
         projections(module, (args, kwargs), output, done)
 
@@ -243,7 +261,9 @@ def broadcast_hook(capture: "Capture") -> Callable[..., None]:
         if capture.packed or not searchable():
             return
         parameters = [capture.parameters[name] for unit in candidates for name in unit.parameters]
-        found = uses_of(output, [*parameters, *(node for *_, node in capture.alike)])
+        wanted = [*parameters, *(node for *_, node in capture.alike)]
+        m = capture.examples()
+        found = uses_of(output, wanted, m)
         for unit in candidates:
             uses = [found[id(capture.parameters[name])] for name in unit.parameters]
             known = [use for use in uses if use is not None]
@@ -254,7 +274,8 @@ def broadcast_hook(capture: "Capture") -> Callable[..., None]:
         for closed, call, node in capture.alike:
             use = found[node]
             if use is not None:
-                call.broadcast = closed.unit.alike = True
+                call.broadcast = True
+                closed.unit.alike |= m != 1  # one example alone meets everything so
                 on_arrival([use], _one_row_for_all(closed, call, use[1]))
 
     return hook
@@ -272,6 +293,9 @@ def _bare_parameters(capture: "Capture", unit: Unit, uses: list[Use]) -> Callabl
             unit.implied = {}
             for name, r in zip(unit.parameters, rows, strict=True):
                 unit.implied_norms[name] = float(r.sum(0).norm())
+        if capture.weighs(unit):
+            for name, r in zip(unit.parameters, rows, strict=True):
+                unit.weighed_norms[name] = float(weighed(r).sum(0).norm())
 
     return done
 

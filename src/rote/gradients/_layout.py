@@ -9,6 +9,7 @@ from rote.gradients._capture import Capture
 from rote.gradients._sums import full_precision
 from rote.gradients._tree import kept_buffers, map_tensors
 from rote.gradients._units import Unit
+from rote.gradients._weighing import weigh
 
 
 def settle_layout(capture: Capture, units: list[Unit], m: int) -> bool:
@@ -19,7 +20,7 @@ def settle_layout(capture: Capture, units: list[Unit], m: int) -> bool:
 
     Args:
         capture: What the hooks saw of a batch that is checked.
-        units: Layers whose input is as long in both dimensions, or seems to have the examples second.
+        units: Closed forms, called once; of those in doubt the input is kept.
         m: Examples in the batch, at least 2.
 
     Returns:
@@ -29,7 +30,14 @@ def settle_layout(capture: Capture, units: list[Unit], m: int) -> bool:
     if shapes is None:
         return False
     for unit in units:
-        pairs = list(zip(unit.calls[0].args[0].shape, shapes.get(unit.name, ()), strict=False))[:2]
+        if unit.alike or unit.name not in shapes or unit.examples_in is None:
+            continue  # not called with fewer examples, or for all of them at once
+        short = shapes[unit.name]
+        if not unit.doubtful:
+            if len(short) <= unit.examples_in or short[unit.examples_in] != m - 1:
+                unit.give_up()
+            continue
+        pairs = list(zip(unit.calls[0].args[0].shape, short, strict=False))[:2]
         found = next((d for d, pair in enumerate(pairs) if pair == (m, m - 1)), None)
         if found is None:
             unit.give_up()
@@ -47,6 +55,7 @@ def take_norms(unit: Unit) -> None:
     assert delta is not None
     x, delta = full_precision(*unit.examples_first(call.args[0], delta))
     unit.norms = unit.rule.norms(unit.module, x, delta)
+    weigh(unit, x, delta)
 
 
 def _shapes_without_last(capture: Capture, units: list[Unit], m: int) -> dict[str, torch.Size] | None:

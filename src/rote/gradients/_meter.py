@@ -203,9 +203,11 @@ class Meter:
     def coverage(self) -> dict[str, str]:
         """By layer, which way its norms are taken; final after the first update.
 
-        ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``: closed form. ``"rerun per example"``:
-        the layer is run again under ``torch.func``. ``"whole model rerun per example"``: so is the model,
-        because the layer's parameters are used outside it or its examples are not in the first dimension.
+        Closed form: ``"linear"``, ``"convolution"``, ``"norm"``, ``"embedding"``, ``"recurrent"`` or
+        ``"tied"``.
+        ``"rerun per example"``: the layer is run again under ``torch.func``. ``"whole model rerun per
+        example"``: so is the model, because the layer's parameters are used outside it or its examples are
+        not in the first dimension.
         ``"frozen"``: nothing to measure.
         """
         return coverage_of(self._capture)

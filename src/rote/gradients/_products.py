@@ -67,19 +67,19 @@ def product_loop(delta: Tensor, x: Tensor, *, total: bool = False) -> tuple[Tens
         >>> product_loop(torch.ones(1, 2, 1), torch.tensor([[[1.0], [2.0]]]), total=True)
         (tensor([9.]), tensor([[3.]]))
     """
-    m, _, p = delta.shape
-    norms = delta.new_empty(m)
-    buffer = delta.new_empty(p, x.shape[2])
+    buffer = delta.new_empty(delta.shape[2], x.shape[2])
     summed = torch.empty_like(buffer) if total else delta.new_empty(0)
     target = summed if total else buffer  # the first product starts the sum
-    for left, right, norm in zip(delta.transpose(1, 2).unbind(), x.unbind(), norms.unbind(), strict=True):
+    flat, norms = target.view(-1), []
+    for left, right in zip(delta.transpose(1, 2).unbind(), x.unbind(), strict=True):
         torch.mm(left, right, out=target)
-        flat = target.view(-1)
-        torch.dot(flat, flat, out=norm)
-        if target is not summed and total:
-            summed.add_(target)
-        target = buffer
-    return norms, summed
+        norms.append(torch.dot(flat, flat))
+        if target is buffer:
+            if total:
+                summed.add_(target)
+        else:
+            target, flat = buffer, buffer.view(-1)
+    return torch.stack(norms), summed
 
 
 def product_batches(delta: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -214,7 +214,12 @@ def _autograd(r: Replay, parameters: dict[str, Tensor], *, whole: bool = False) 
         # Checkpointed parts run once more in the backward pass, and must then meet the same tensors.
         with torch.enable_grad(), _reparametrize_module(r.module, _tensors(r, leaves), tie_weights=True):
             outputs = _outputs(r, leaves, inputs, whole=whole)
-            gradients = torch.autograd.grad(outputs, list(leaves.values()), pulled, allow_unused=True)
+            # What does not need the wanted parameters in this pass, as an idle branch, gives them zeros.
+            used = [(o, d) for o, d in zip(outputs, pulled, strict=True) if o.requires_grad]
+            if not used:
+                return {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+            ends, given = zip(*used, strict=True)
+            gradients = torch.autograd.grad(ends, list(leaves.values()), given, allow_unused=True)
         return {
             name: torch.zeros_like(leaf) if g is None else g
             for (name, leaf), g in zip(leaves.items(), gradients, strict=True)

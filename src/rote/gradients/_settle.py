@@ -9,8 +9,10 @@ from rote.errors import InputError
 from rote.gradients._attention import ATTENTION
 from rote.gradients._broadcast import BROADCAST
 from rote.gradients._capture import Capture
-from rote.gradients._check import check_model_sums, distrust_layout, distrust_sums
+from rote.gradients._check import check_model_sums, distrust_sums
+from rote.gradients._examples import check_examples
 from rote.gradients._products import row_norms
+from rote.gradients._recurrent_calls import take_recurrent
 from rote.gradients._rerun import (
     NotPerExampleError,
     Replay,
@@ -20,9 +22,11 @@ from rote.gradients._rerun import (
     replay,
     wanted_by_id,
 )
-from rote.gradients._sums import full_precision
+from rote.gradients._sums import full_precision, sketch
+from rote.gradients._tied import take_tied
 from rote.gradients._tree import tensors_of
 from rote.gradients._units import RERUN_LAYER, RERUN_MODEL, Unit
+from rote.gradients._weighing import weigh, weights
 
 
 def settle(capture: Capture, reached: Collection[str]) -> list[Tensor]:
@@ -41,11 +45,12 @@ def settle(capture: Capture, reached: Collection[str]) -> list[Tensor]:
     capture.paused = True
     try:
         m = batch_size(capture)
+        take_recurrent(capture, m)
+        take_tied(capture, m)
         if capture.keep:
             distrust_sums(capture)
         _settle_units(capture, reached, m)
-        if capture.keep and distrust_layout(capture, m):
-            _settle_units(capture, reached, m)
+        check_examples(capture, reached, m, lambda: _settle_units(capture, reached, m))
     finally:
         capture.paused = False
     return [unit.norms for unit in capture.units if unit.counted and unit.norms is not None]
@@ -79,14 +84,23 @@ def _settle_units(capture: Capture, reached: Collection[str], m: int) -> None:
             (unit.norms,) = full_precision(own.new_zeros(m))
         elif unit.rule is not None:
             arrived = unit.arrived()
+            if unit.alike and not capture.keep and any(not call.broadcast for call in arrived):
+                unit.give_up()  # where its rows meet the examples could not be seen this time
+                continue
             if unit.norms is None and len(arrived) == 1 and arrived[0].deltas[0] is not None:
-                seen = full_precision(arrived[0].args[0], arrived[0].deltas[0])
+                x, delta = unit.examples_first(arrived[0].args[0], arrived[0].deltas[0])
+                seen = full_precision(x, delta)
                 unit.norms = unit.rule.norms(unit.module, *seen)
+                if capture.weighs(unit):
+                    weigh(unit, *seen)
             if len(arrived) > 1 and not isinstance(unit.module, nn.EmbeddingBag):
                 layers.append(unit)
             elif unit.norms is None or len(unit.norms) != m:
                 unit.give_up()
-        elif unit.route in (RERUN_LAYER, ATTENTION, BROADCAST) and unit.norms is None:
+        elif unit.route in (RERUN_LAYER, ATTENTION, BROADCAST) and (
+            unit.norms is None or len(unit.norms) != m
+        ):
+            unit.norms = None
             layers.append(unit)
     if not layers and all(unit.norms is not None for unit in capture.units):
         return
@@ -115,7 +129,7 @@ def _rerun_layers(capture: Capture, group: list[Unit], m: int) -> None:
     for unit in group:
         refuse_randomness(unit)
         unit.route = RERUN_LAYER if unit.rule is None else unit.route
-    _norms_of(group, replays, m)
+    _norms_of(capture, group, replays, m)
 
 
 def _rerun_model(capture: Capture, units: list[Unit], m: int) -> None:
@@ -123,23 +137,36 @@ def _rerun_model(capture: Capture, units: list[Unit], m: int) -> None:
     replays = model_replays(capture, units, m)
     if capture.keep:
         check_model_sums(capture, units, replays)
-    _norms_of(units, replays, m)
+    _norms_of(capture, units, replays, m)
 
 
-def _norms_of(units: list[Unit], replays: list[Replay], m: int) -> None:
+def _norms_of(capture: Capture, units: list[Unit], replays: list[Replay], m: int) -> None:
     """Set the norms of the units; a tied parameter counts for the first that owns it."""
     owner: dict[str, int] = {}
     for index, unit in enumerate(units):
         for name in unit.parameters:
             owner.setdefault(name, index)
     rows: list[list[Tensor]] = [[] for _ in units]
+    w = weights(m, capture.parameters[units[0].parameters[0]])
+    wanted = m > 1 and any(capture.weighs(unit) for unit in units)
+    sums: dict[str, Tensor] = {}
+    done = 0
     for chunk in per_example_gradients(replays, m):
+        count = len(next(iter(chunk.values())))
+        for name, g in chunk.items() if wanted else ():
+            (g,) = full_precision(g)
+            part = torch.tensordot(w[done : done + count].to(g), g, dims=1)
+            sums[name] = sums[name] + part if name in sums else part
+        done += count
         squared = {name: row_norms(*full_precision(g.reshape(len(g), -1))) for name, g in chunk.items()}
         zero = torch.zeros_like(next(iter(squared.values())))
         for index, row in enumerate(rows):
             row.append(sum((s for name, s in squared.items() if owner[name] == index), zero))
     for unit, row in zip(units, rows, strict=True):
         unit.norms = torch.cat(row)
+        if sums:
+            unit.weighed = {name: sketch(sums[name]) for name in unit.parameters}
+            unit.weighed_norms.clear()
 
 
 def _sharing(units: Iterable[Unit]) -> list[list[Unit]]:

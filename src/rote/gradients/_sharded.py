@@ -15,6 +15,7 @@ from rote.errors import InputError
 from rote.gradients._capture import Capture
 from rote.gradients._check import HALF_TOLERANCES, TOLERANCES
 from rote.gradients._distributed import Ranks
+from rote.gradients._rules import may_be_second
 from rote.gradients._settle import batch_size
 from rote.gradients._sums import full_precision, sketch
 
@@ -88,6 +89,13 @@ class Shards:
     def check(self, ranks: Ranks) -> None:
         """The self-check: what was captured of each layer is all of its gradient. Every rank must call it."""
         capture = self._capture
+        for unit in capture.units:
+            if unit.doubtful and may_be_second(unit.module, unit.calls[0].args[0]):
+                raise InputError(
+                    f"`model`: layer `{unit.name}` ({type(unit.module).__name__}) met as many positions as "
+                    "examples, and which is which cannot be tried while FSDP shards the model: take another "
+                    "number of examples, or of positions, on the first step."
+                )
         known = {name: s for unit in capture.units for name, s in (unit.implied or {}).items()}
         expected = {}
         for name, p in capture.parameters.items():

@@ -20,12 +20,15 @@ class Call:
         kwargs: Named inputs, detached.
         deltas: Gradient of the loss at each output tensor, in order; ``None`` until it has come.
         broadcast: Whether one output serves all examples; its gradient is taken where it meets them.
+        kept: What else a closed form needs: of a recurrent layer its output, with the version that it had,
+            and what dropout multiplied the layers' outputs with.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     deltas: list[Tensor | None]
     broadcast: bool = False
+    kept: tuple[Tensor, int, list[Tensor]] | None = None
 
     @property
     def arrived(self) -> bool:
@@ -50,6 +53,9 @@ class Unit:
         norms: ``‖g_i‖²`` of this unit's parameters, shape ``[m]``, once known.
         implied: Sketches of the gradients that a closed form implies, by parameter, for the self-check.
         implied_norms: Norms of such gradients where only those are known.
+        weighed: Sketches of ``Σ w_i g_i``, by parameter, for :mod:`rote.gradients._truth`.
+        weighed_norms: Norms of such sums where only those are known.
+        checked: Whether that check was passed, or could not be made.
         examples_in: The dimension of its input that lists the examples, 0 or 1; ``None`` until known.
         doubtful: Whether that dimension is to be checked.
         alike: Whether it was seen to look up one row for all examples.
@@ -67,6 +73,9 @@ class Unit:
     norms: Tensor | None = None
     implied: dict[str, Tensor] | None = None
     implied_norms: dict[str, float] = field(default_factory=dict)
+    weighed: dict[str, Tensor] | None = None
+    weighed_norms: dict[str, float] = field(default_factory=dict)
+    checked: bool = False
     examples_in: int | None = None
     doubtful: bool = False
     alike: bool = False
@@ -82,12 +91,15 @@ class Unit:
     def give_up(self) -> None:
         """From now on take this unit's norms by running the whole model again."""
         self.route, self.rule, self.norms, self.fused = RERUN_MODEL, None, None, False
+        self.weighed, self.checked = None, False
+        self.weighed_norms.clear()
 
     def forget(self) -> None:
         """What was seen of the last backward pass."""
         self.calls.clear()
-        self.norms = self.implied = None
+        self.norms = self.implied = self.weighed = None
         self.implied_norms.clear()
+        self.weighed_norms.clear()
         self.doubtful = False
 
 

@@ -12,12 +12,13 @@
 [0, 1, 0, 1]
 """
 
-from rote.learners._networks import cnn, mlp, resnet18
+from rote.learners._networks import alexnet, cnn, mlp, resnet18
 from rote.learners._train import Progress, Recipe, batches, logits, order, start, train_epoch
 
 __all__ = [
     "Progress",
     "Recipe",
+    "alexnet",
     "batches",
     "cnn",
     "logits",

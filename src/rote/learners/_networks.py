@@ -122,6 +122,41 @@ def resnet18(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Seque
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
 
 
+def alexnet(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Sequential:
+    """AlexNet’s shape for small images: five convolutions, three of them pooled, and three layers.
+
+    That of Krizhevsky et al. 2012 with 3×3 kernels, for images of about 32 × 32. Their dropout and local
+    response normalisation are left out, so what it computes is not random and nothing is normalised.
+
+    Args:
+        shape: Shape ``(c, h, w)`` of one image, h and w at least 16.
+        classes: Number of outputs.
+        width: Channels of the first convolution; the others have 3, 6, 4 and 4 times as many, and the two
+            hidden layers 64 times as many units (theirs: 64, 192, 384, 256, 256 and 4096).
+
+    Returns:
+        A module from ``[b, c, h, w]`` to ``[b, classes]``.
+
+    Raises:
+        ValueError: If ``shape`` is not that of an image, or the image is too small.
+
+    Example:
+        >>> import torch
+        >>> alexnet((3, 32, 32), 10, width=2)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 10])
+    """
+    height, width_of_image = _image_size(shape, smallest=16)
+    layers: list[nn.Module] = []
+    c_in = shape[0]
+    for place, (times, pooled) in enumerate([(1, True), (3, True), (6, False), (4, False), (4, True)]):
+        layers += [nn.Conv2d(c_in, times * width, 3, stride=1 if place else 2, padding=1), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if pooled else []
+        c_in = times * width
+    features = c_in * ((height + 1) // 16) * ((width_of_image + 1) // 16)
+    head = [nn.Linear(features, 64 * width), nn.ReLU(), nn.Linear(64 * width, 64 * width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), *head, nn.Linear(64 * width, classes))
+
+
 def _norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(min(8, channels), channels)
 

@@ -18,6 +18,12 @@ _MARKERS = {
     "control": "m-3.5 -3.5h7v7h-7z",
     "pristine": "m0 -4.5l4 7.5h-8z",
     "corrupt": "m0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z",
+    "s0": "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0",
+    "s1": "m-3.5 -3.5h7v7h-7z",
+    "s2": "m0 -4.5l4 7.5h-8z",
+    "s3": "m0 -4.5l4.5 4.5l-4.5 4.5l-4.5 -4.5z",
+    "s4": "m0 4.5l4 -7.5h-8z",
+    "s5": "m-4 -1.5h8v3h-8z",
 }
 
 
@@ -27,7 +33,7 @@ class Curve:
 
     Attributes:
         name: As written at its end.
-        css: ``real``, ``control``, ``pristine`` or ``corrupt``: its colour, dashes and marker.
+        css: ``real``, ``control``, ``pristine``, ``corrupt``, ``s0`` … ``s5``: its colour, dashes, marker.
         x: Positions, ascending.
         mean: Mean over seeds at each position.
         low: Smallest over seeds.

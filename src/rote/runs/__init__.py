@@ -20,6 +20,6 @@ of threads or jobs, the device, and the time never enter it.
 """
 
 from rote.runs._folder import RunFolder
-from rote.runs._json import content_hash
+from rote.runs._json import content_hash, plain
 
-__all__ = ["RunFolder", "content_hash"]
+__all__ = ["RunFolder", "content_hash", "plain"]
