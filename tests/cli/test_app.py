@@ -10,7 +10,22 @@ from rote.cli import _app, main
 from rote.errors import InputError
 
 HEAVY = {"torch", "sklearn", "matplotlib", "numpy", "scipy", "pyarrow", "PIL", "jinja2", "pooch", "joblib"}
-COMMANDS = [["audit"], ["data"], ["data", "list"], ["data", "fetch"], ["doctor"]]
+COMMANDS = [
+    ["audit"],
+    ["data"],
+    ["data", "list"],
+    ["data", "fetch"],
+    ["lut"],
+    ["lut", "fit"],
+    ["lut", "eval"],
+    ["lut", "show"],
+    ["lut", "sweep"],
+    ["study"],
+    ["study", "list"],
+    ["study", "run"],
+    ["study", "show"],
+    ["doctor"],
+]
 MEASURE = """
 import sys, time
 from rote.cli import main

@@ -84,7 +84,10 @@ HEAD = ".i 2\n.o 1\n.type fr\n"
         (HEAD + "xx 1\n", "not .x."),
         (HEAD + "01 x\n", "line 4: an output must be one of .*, not 'x'"),
         (HEAD + "0- 1\n", 'line 4: input 1 may be either: expand such rows .`dont_cares="expand"`'),
-        (".p 3\n" + HEAD + "01 1\n", "has 1 rows but `.p` says 3: the file is cut off, or correct `.p`"),
+        (
+            ".p 3\n" + HEAD + "01 1\n",
+            "line 1: the file has 1 rows but `.p` says 3: the file is cut off, or correct `.p`",
+        ),
         (".i 0\n", "line 1: `.i` must be one number from 1 to 1048576, not '0'"),
         (".i 2 3\n", "not '2 3'"),
         (".i\n", "not ''"),

@@ -12,6 +12,7 @@ from rote.cli._audit import audit
 from rote.cli._console import warn
 from rote.cli._data import fetch_data, list_data
 from rote.cli._doctor import doctor
+from rote.cli._lut import eval_luts, fit_luts, show_luts, sweep_luts
 from rote.cli._study import list_studies, run_a_study, show_study
 from rote.errors import InputError
 
@@ -25,6 +26,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 data = App(name="data", help="Data sets: what is there, and how to get it.")
+lut = App(name="lut", help="Networks of lookup tables: learning by memorising alone.")
 study = App(name="study", help="Papers' figures, computed anew and judged.")
 
 # The commands' modules import the rooms inside their functions, so that help is quick.
@@ -32,6 +34,11 @@ app.command(audit)
 app.command(data)
 data.command(list_data, name="list")
 data.command(fetch_data, name="fetch")
+app.command(lut)
+lut.command(fit_luts, name="fit")
+lut.command(eval_luts, name="eval")
+lut.command(show_luts, name="show")
+lut.command(sweep_luts, name="sweep")
 app.command(study)
 study.command(list_studies, name="list")
 study.command(run_a_study, name="run")

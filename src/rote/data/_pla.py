@@ -159,6 +159,7 @@ class _File:
     type: str = "fd"
     rows: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    counted: int = 0  # the line of `.p`
 
     def wrong(self, line: int, what: str) -> InputError:
         return InputError(f"`{self.path}`, line {line}: {what}.")
@@ -176,6 +177,7 @@ class _File:
             if key in self.counts:
                 raise self.wrong(line, f"`{key}` must stand in the file once")
             self.counts[key] = int(text)
+            self.counted = line if key == ".p" else self.counted
         elif key == ".type":
             if len(given) != 1 or given[0] not in _OUTPUTS:
                 raise self.wrong(
@@ -221,9 +223,10 @@ class _File:
         if not self.rows:
             raise InputError(f"`{self.path}` must hold at least one row below its directives.")
         if self.counts.get(".p", len(self.rows)) != len(self.rows):
-            raise InputError(
-                f"`{self.path}` has {len(self.rows)} rows but `.p` says {self.counts['.p']}: the file is cut "
-                f"off, or correct `.p`."
+            raise self.wrong(
+                self.counted,
+                f"the file has {len(self.rows)} rows but `.p` says {self.counts['.p']}: the file is cut "
+                f"off, or correct `.p`",
             )
         inputs, outputs = self.counts[".i"], self.counts[".o"]
         table = np.frombuffer(b"".join(self.rows), np.uint8).reshape(len(self.rows), inputs + outputs)

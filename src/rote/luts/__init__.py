@@ -18,6 +18,7 @@ from rote.luts._codes import code_matrix
 from rote.luts._estimator import LUTNetworkClassifier
 from rote.luts._layer import Layer, Network
 from rote.luts._learning import LayerRecord
+from rote.luts._measure import layer_records
 from rote.luts._recipe import Recipe
 from rote.luts._save import load, save
 from rote.luts._shards import fit_on_shards
@@ -37,6 +38,7 @@ __all__ = [
     "Threshold",
     "code_matrix",
     "fit_on_shards",
+    "layer_records",
     "load",
     "save",
 ]

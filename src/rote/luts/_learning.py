@@ -73,7 +73,7 @@ def learn(
         fills = fills_of(recipe.seed, network, depth, (width, plain.shape[2]))
         answers = decide(plain, weighed, fills, ties=recipe.ties, rare=recipe.rare)
         layers.append(Layer(fanins, pack_tables(answers)))
-        records.append(_record(plain, answers))
+        records.append(record_of(plain, answers))
     counts = np.empty((2, 0), np.int64)
     if recipe.output == "table":
         counts = np.where(plain[0].sum(axis=0) <= recipe.rare, 0, plain[0])
@@ -224,7 +224,13 @@ def decide(
     return np.asarray(np.where(difference == 0, filled, difference > 0), np.bool_)
 
 
-def _record(plain: NDArray[np.int64], answers: NDArray[np.bool_]) -> LayerRecord:
+def record_of(plain: NDArray[np.int64], answers: NDArray[np.bool_]) -> LayerRecord:
+    """The record of a layer, from its counts ``[W, 2, 2^k]`` and its tables ``[W, 2^k]``.
+
+    Example:
+        >>> record_of(np.array([[[2, 0, 1, 0], [0, 1, 0, 0]]]), np.array([[False, True, True, True]])).once
+        array([2])
+    """
     seen = plain.sum(axis=1)
     right = np.where(answers, plain[:, 1], plain[:, 0]).sum(axis=1)
     return LayerRecord(

@@ -13,9 +13,21 @@ rank,id,row,given,suggested,score,
 """
 
 from rote.report._ledger import ledger
+from rote.report._lut_sweep import lut_sweep_page
+from rote.report._luts import luts_page
 from rote.report._page import audit_page
 from rote.report._stability import stability_page
 from rote.report._study import study_drawings, study_page
-from rote.report._table import suspects_csv
+from rote.report._table import predictions_csv, suspects_csv
 
-__all__ = ["audit_page", "ledger", "stability_page", "study_drawings", "study_page", "suspects_csv"]
+__all__ = [
+    "audit_page",
+    "ledger",
+    "lut_sweep_page",
+    "luts_page",
+    "predictions_csv",
+    "stability_page",
+    "study_drawings",
+    "study_page",
+    "suspects_csv",
+]

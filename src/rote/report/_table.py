@@ -1,4 +1,4 @@
-"""The list of suspects as a file that other programs read."""
+"""Suspects, and predictions, as files that other programs read."""
 
 import csv
 import io
@@ -46,11 +46,31 @@ def suspects_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         >>> suspects_csv([row]).splitlines()[1]
         "1,'=1+1,7,cat,,0.5,,,,,,,,"
     """
+    return _written(COLUMNS, rows)
+
+
+def predictions_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    r"""A model's answers as comma-separated values, written as :func:`suspects_csv` writes suspects.
+
+    Args:
+        rows: For each example ``id``, ``given``, ``predicted`` and ``probability``, and ``output`` where a
+            file has several.
+
+    Example:
+        >>> row = {"output": "", "id": 7, "given": "cat", "predicted": "=dog", "probability": 0.75}
+        >>> predictions_csv([row]).splitlines()
+        ['id,given,predicted,probability', "7,cat,'=dog,0.75"]
+    """
+    columns = ("output",) if any(row["output"] for row in rows) else ()
+    return _written((*columns, "id", "given", "predicted", "probability"), rows)
+
+
+def _written(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in COLUMNS])
+        writer.writerow([_cell(row.get(column)) for column in columns])
     return out.getvalue()
 
 
