@@ -1,6 +1,7 @@
 """Training many cells: side by side in processes on a CPU, one after the other on a GPU."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -147,6 +148,8 @@ def train_cells(
 
 
 def _in_worker(owner: int, call: Callable[[], str]) -> str:
+    if os.getpid() != owner:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     end_with(owner)
     return call()
 
