@@ -111,7 +111,8 @@ class Pace:
             rate = f"{self.rate:.3g}" if self.rate < 100 else f"{self.rate:.0f}"
             parts.append(f"{rate}{self._unit}/s")
         if self.left is not None and self.done != self.total:
-            parts.append(f"about {duration(self.left)} left")
+            left = duration(self.left)
+            parts.append(f"{left} left" if left.startswith("under") else f"about {left} left")
         return "  ".join(parts)
 
     @property
