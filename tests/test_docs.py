@@ -16,6 +16,7 @@ ROOMS = [
     "_native",
     "aggregate",
     "audit",
+    "circuits",
     "cli",
     "data",
     "gradients",

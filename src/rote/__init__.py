@@ -2,7 +2,8 @@
 
 ``rote.watch(model)`` measures coherence while a model trains; ``rote.audit(model_factory, dataset)`` trains
 one and writes the report that the command ``rote audit`` writes; ``rote.LUTNetworkClassifier`` learns by
-memorising alone. Everything else is in the rooms; nothing is imported before it is used.
+memorising alone; ``rote.Circuit.read(path)`` reads a circuit. Everything
+else is in the rooms; nothing is imported before it is used.
 
     >>> import rote
     >>> {"audit", "luts", "optim", "watch"} <= set(dir(rote))
@@ -16,15 +17,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rote._audit import audit
+    from rote.circuits import Circuit
     from rote.gradients import watch
     from rote.luts import LUTNetworkClassifier
 
 __version__ = "0.1.0"
 __all__ = [
+    "Circuit",
     "LUTNetworkClassifier",
     "__version__",
     "aggregate",
     "audit",
+    "circuits",
     "data",
     "gradients",
     "integrations",
@@ -37,7 +41,12 @@ __all__ = [
     "watch",
 ]
 
-_FUNCTIONS = {"LUTNetworkClassifier": "rote.luts", "audit": "rote._audit", "watch": "rote.gradients"}
+_FUNCTIONS = {
+    "Circuit": "rote.circuits",
+    "LUTNetworkClassifier": "rote.luts",
+    "audit": "rote._audit",
+    "watch": "rote.gradients",
+}
 
 
 def __getattr__(name: str) -> object:
