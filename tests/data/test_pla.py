@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rote.data import load, pla_dataset, read_pla
+from rote.data import load, pla_dataset, read_cover, read_pla
 from rote.errors import InputError
 
 
@@ -65,6 +65,14 @@ def test_expanded_rows_are_the_rows_that_are_meant(tmp_path_factory, data):
     assert sorted(("".join(map(str, x)), y, n) for x, y, n in got) == sorted(
         ("".join(b), y, n) for b, y, n in want
     )
+
+
+def test_a_cover_keeps_its_dont_cares(pla):
+    cover = read_cover(pla(".i 3\n.o 2\n.ilb a b c\n.type fr\n1-2 1-\n0 1 0 | 0 4\n"))
+    assert cover.X.tolist() == [[1, -1, -1], [0, 1, 0]]
+    assert cover.Y.tolist() == [[1, -1], [0, 1]]
+    assert (cover.inputs, cover.outputs, cover.type) == (("a", "b", "c"), ("y0", "y1"), "fr")
+    assert cover.lines.tolist() == [5, 6]
 
 
 HEAD = ".i 2\n.o 1\n.type fr\n"

@@ -10,12 +10,22 @@ the extension is loaded.
     [[2, 1], [1, 2]]
 """
 
+from rote._native._circuits import circuit_levels, circuit_mark, circuit_rewrite
 from rote._native._loops import NativeStatus, and_counts, clamped_products, pack_bits, status
 from rote._native._luts import lut_counts, lut_outputs, pack_columns
+from rote._native._program import Chance, Program
+from rote._native._simulate import circuit_schedule, circuit_simulate
 
 __all__ = [
+    "Chance",
     "NativeStatus",
+    "Program",
     "and_counts",
+    "circuit_levels",
+    "circuit_mark",
+    "circuit_rewrite",
+    "circuit_schedule",
+    "circuit_simulate",
     "clamped_products",
     "lut_counts",
     "lut_outputs",

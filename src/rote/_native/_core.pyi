@@ -26,6 +26,43 @@ def lut_outputs(
     isa: str,
 ) -> None: ...
 def pack_columns(x: NDArray[np.uint8], out: NDArray[np.uint64], threads: int, isa: str) -> None: ...
+def circuit_levels(inputs: int, fanins: NDArray[np.uint32], levels: NDArray[np.int32]) -> None: ...
+def circuit_mark(inputs: int, fanins: NDArray[np.uint32], marks: NDArray[np.uint8]) -> None: ...
+def circuit_rewrite(
+    fanins: NDArray[np.uint32],
+    tables: NDArray[np.uint8],
+    became: NDArray[np.uint32],
+    made: NDArray[np.uint32],
+    xors: NDArray[np.uint8],
+    first_new: int,
+    share: bool,
+) -> int: ...
+def circuit_schedule(
+    inputs: int,
+    fanins: NDArray[np.uint32],
+    xors: NDArray[np.uint8],
+    drivers: NDArray[np.uint32],
+    all: bool,
+    code: NDArray[np.uint32],
+    events: NDArray[np.uint32],
+    reach: NDArray[np.int64],
+) -> tuple[int, int, int]: ...
+def circuit_simulate(
+    code: NDArray[np.uint32],
+    events: NDArray[np.uint32],
+    slots: int,
+    rows: NDArray[np.uint64],
+    out: NDArray[np.uint64],
+    ones: NDArray[np.uint32],
+    m: int,
+    span: tuple[int, int],
+    vectors: int,
+    random: tuple[int, int, int, int],
+    thresholds: NDArray[np.uint64],
+    xors: bool,
+    threads: int,
+    isa: str,
+) -> None: ...
 def clamped(
     left: Factors,
     right: Factors,

@@ -6,42 +6,33 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "and_counts.hpp"
+#include "calling.hpp"
 #include "clamped.hpp"
-#include "isa.hpp"
 #include "luts.hpp"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
 
 namespace rote {
+
+void bind_circuits(nb::module_& module);  // core_circuits.cpp
+
 namespace {
 
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Counts = nb::ndarray<std::int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// Best first.
-constexpr Isa all[] = {Isa::avx512, Isa::avx2, Isa::v2, Isa::plain};
-
 std::vector<std::string> instruction_sets() {
     std::vector<std::string> found;
-    for (Isa isa : all)
+    for (Isa isa : every_isa)
         if (runs_here(isa)) found.emplace_back(name(isa));
     return found;
-}
-
-Isa chosen(const std::string& wanted) {
-    for (Isa isa : all)
-        if (runs_here(isa) && (wanted.empty() || wanted == name(isa))) return isa;
-    throw std::invalid_argument("`isa`: this machine or this build has no " + wanted);
 }
 
 AndCountsLoop loop_for(Isa isa) {
@@ -55,24 +46,6 @@ AndCountsLoop loop_for(Isa isa) {
 #endif
     (void)isa;
     return plain::and_counts;
-}
-
-// Runs job(first, last) over parts of 0 … n, one per thread, this thread included.
-template <class Job>
-void in_parts(std::size_t n, std::size_t threads, Job job) {
-    const std::size_t parts = std::max<std::size_t>(1, std::min(threads, n));
-    std::vector<std::thread> others;
-    others.reserve(parts);
-    for (std::size_t p = 1; p < parts; ++p) {
-        const std::size_t first = n * p / parts, last = n * (p + 1) / parts;
-        try {
-            others.emplace_back(job, first, last);
-        } catch (const std::system_error&) {  // no more threads to be had: slower, not wrong
-            job(first, last);
-        }
-    }
-    job(0, n / parts);
-    for (std::thread& other : others) other.join();
 }
 
 void and_counts(Words a, Words b, Counts counts, std::size_t threads, const std::string& isa) {
@@ -183,19 +156,6 @@ void pack_columns(Bytes x, Outputs out, std::size_t threads, const std::string& 
     in_parts(job.words, threads, [=](std::size_t first, std::size_t last) { loop(job, first, last); });
 }
 
-// At least so many bytes, 64 of them aligned, this thread's until it asks again.
-void* scratch_of(std::size_t bytes) {
-    thread_local std::unique_ptr<char[]> kept;
-    thread_local std::size_t room = 0;
-    if (room < bytes + 64) {
-        kept.reset(new char[bytes + 64]);
-        room = bytes + 64;
-    }
-    void* start = kept.get();
-    std::size_t space = room;
-    return std::align(64, bytes, start, space);
-}
-
 template <class T>
 ClampedLoop<T> clamped_for(Isa isa) {
 #ifdef ROTE_X86
@@ -266,6 +226,7 @@ NB_MODULE(_core, module) {
                "tables"_a.noconvert(), "out"_a.noconvert(), "threads"_a, "isa"_a);
     module.def("pack_columns", &rote::pack_columns, "x"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
                "isa"_a);
+    rote::bind_circuits(module);
     module.def("clamped", &rote::clamped<float>, "left"_a.noconvert(), "right"_a.noconvert(), "out"_a.noconvert(),
                "c"_a, "clamp"_a, "scale"_a, "threads"_a, "isa"_a);
     module.def("clamped", &rote::clamped<double>, "left"_a.noconvert(), "right"_a.noconvert(), "out"_a.noconvert(),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from rote.audit._cells import (
     step_operations,
     train_cells,
 )
+from rote.audit._circuit import KINDS as CURVES
+from rote.audit._circuit import Subject, choose_subject, circuit_record, nothing
 from rote.audit._evidence import Evidence, gather
 from rote.audit._neighbours import distances_to_classes, input_space, nearest
 from rote.audit._plan import (
@@ -33,16 +35,14 @@ from rote.audit._plan import (
 )
 from rote.audit._plant import KINDS, plant_for_calibration
 from rote.audit._record import SCHEMA, Findings, audit_record, shown_suspects
+from rote.audit._refusals import refuse_misfit, refuse_unusable
 from rote.audit._remedies import SUSPICIOUS, Tried, remedy_cells, why_not_possible
 from rote.audit._score import equal_scorer, fit_scorer
 from rote.audit._shares import contradicted, probability_wrong, visible_share
 from rote.audit._suspects import rank, suggested_labels
 from rote.data import Splits, digest, load
-from rote.errors import InputError
 from rote.runs import RunFolder, content_hash
 
-SMALLEST = 50
-"""Training examples below which an audit says nothing worth reading."""
 _PAGES = ("report.html", "suspects.csv")
 
 
@@ -123,16 +123,16 @@ def run_audit(
         rote.errors.InputError: `model` must be one of mlp, cnn, resnet18, or pkg.module:factory. Got 'vgg'.
     """
     splits = load(data) if isinstance(data, str) else data
-    _refuse_unusable(splits, tries, (plan or Plan()).runs)
+    refuse_unusable(splits, tries, (plan or Plan()).runs)
     train = splits.train
     name = model if isinstance(model, str) else getattr(model, "__qualname__", None)
     name = name or default_model(train.shape)
     factory: Factory = model if callable(model) else find_factory(name)
     given = plan or Plan()
-    plan = Plan(name, given.recipe, given.runs, given.seed, given.probe, given.planted)
+    plan = replace(given, model=name)
     torch.manual_seed(plan.seed)
     network = build(factory, train.shape, len(train.classes))
-    _refuse_misfit(network, splits)
+    refuse_misfit(network, splits)
     sha = digest(splits.train, splits.test)
     config = {**plan.config(), "architecture": architecture(network), "noise": train.noise}
     folder = Path(out) if out else Path("rote-runs") / _folder_name(train.name, content_hash([config, sha]))
@@ -151,7 +151,7 @@ def run_audit(
         before = _report_there(run) if run.done else None
         # A remedy that could not be tried has no command that would.
         tried = {r["name"] for r in before["remedies"] if r["command"] is None} if before else set()
-        if before and tried.issuperset(tries):
+        if before and tried.issuperset(tries) and (before.get("circuit") or not plan.circuit):
             return Audit(run.path, before, reused=True)
         work = _Work(splits, plan, factory, run, how, on_progress)
         try:
@@ -191,12 +191,16 @@ class _Work:
 
     def finish(self, network: torch.nn.Module, tries: Sequence[str], command: list[str]) -> Outcome:
         """Do what is not done yet, and put the outcome together."""
+        subject = choose_subject(network, self.factory, self.splits, self.plan)
+        own = isinstance(subject, Subject) and subject.own
         near = self._neighbours()
         planted_y, planted = self._plant(near)
         rng = np.random.default_rng([self.plan.seed, 10])
         groups = {
-            "real": self._cells("real", self.train.y, coherence=True, support=True, neighbours=True),
-            "control": self._cells("control", rng.permutation(self.train.y), coherence=True),
+            "real": self._cells(
+                "real", self.train.y, coherence=True, support=True, neighbours=True, weights=own
+            ),
+            "control": self._cells("control", rng.permutation(self.train.y), coherence=True, weights=own),
             "planted": self._cells("planted", planted_y, neighbours=True),
         }
         every = [cell for cells in zip(*groups.values(), strict=True) for cell in cells]
@@ -216,6 +220,7 @@ class _Work:
             every += cells
             if cells:
                 tried.curves[name] = [self.run.records(f"{cell.name}/curve") for cell in cells]
+        circuit = self._circuit(subject, [groups[kind][0] for kind in CURVES], every)
         rows = rank(self.train, evidence, found.score, found.statistic, self.plan.recipe.epochs)
         report = audit_record(
             self.splits,
@@ -226,6 +231,10 @@ class _Work:
             network,
             tried=tried,
         )
+        report["circuit"] = circuit
+        for cell in (cell for cell in every if cell.weights and not own):
+            report["cost"]["networks"] += 1
+            report["cost"]["steps"] += self.run.records(f"{cell.name}/curve")[-1]["step"]
         report["cost"] |= {
             "threads": self.workers.threads,
             "jobs": self.workers.jobs,
@@ -239,6 +248,24 @@ class _Work:
                 remedy["command"] = _to_try(command, [*tries, remedy["name"]])
         return Outcome(report, rows, shown_suspects(self.train, rows))
 
+    def _circuit(
+        self, subject: Subject | str, cells: Sequence[Cell], every: list[Cell]
+    ) -> dict[str, Any] | None:
+        """The CFS curves of the first runs, or of narrow networks trained in their place."""
+        if not self.plan.circuit and not self.run.has("circuit/control"):
+            return None
+        if isinstance(subject, str):
+            return nothing(subject)
+        if not subject.own:
+            cells = [
+                Cell(f"cells/circuit-{kind}", cell.y, cell.learn, cell.seed, weights=True)
+                for kind, cell in zip(CURVES, cells, strict=True)
+            ]
+            every += cells
+            material = replace(self.material, x=subject.x, test_x=subject.test_x)
+            train_cells(every, material, subject.factory, self.plan, self.run, self.workers, self.on_progress)
+        return circuit_record(subject, cells, self.train, self.run, threads=self.workers.threads)
+
     def _train(self, cells: Sequence[Cell]) -> None:
         train_cells(cells, self.material, self.factory, self.plan, self.run, self.workers, self.on_progress)
 
@@ -250,6 +277,7 @@ class _Work:
         coherence: bool = False,
         support: bool = False,
         neighbours: bool = False,
+        weights: bool = False,
     ) -> list[Cell]:
         """Run k of a kind: all but part k; the same seed for every kind, so that runs are pairs."""
         return [
@@ -261,6 +289,7 @@ class _Work:
                 coherence,
                 support,
                 neighbours,
+                weights=weights and k == 0,
             )
             for k in range(self.plan.runs)
         ]
@@ -328,42 +357,6 @@ class _Work:
         count = min(round(share * len(statistic)), (~planted).sum() // 2)
         wrong[np.argsort(-statistic, kind="stable")[:count]] = True
         return wrong
-
-
-def _refuse_unusable(splits: Splits, tries: Sequence[str], runs: int) -> None:
-    if len(splits.train) < SMALLEST:
-        raise InputError(
-            f"`{splits.train.name}` must have at least {SMALLEST} training examples for an audit. "
-            f"Got {len(splits.train)}."
-        )
-    if runs > len(splits.train):
-        raise InputError(
-            f"`seeds` must be at most the number of training examples, each run leaving out some of them. "
-            f"Got {runs} for {len(splits.train)} examples."
-        )
-    for name in tries:
-        if name not in REMEDIES:
-            raise InputError(f"`try` must be among {', '.join(REMEDIES)}. Got {name!r}.")
-
-
-def _refuse_misfit(network: torch.nn.Module, splits: Splits) -> None:
-    """One forward pass of two examples, so that a network that does not fit the data says so at once."""
-    train = splits.train
-    network.eval()
-    try:
-        with torch.no_grad():
-            out = network(torch.from_numpy(train.inputs(slice(0, 2))))
-    except Exception as error:
-        raise InputError(
-            f"`model`: the network cannot take examples of shape {list(train.shape)} "
-            f"({' '.join(str(error).split())})."
-        ) from error
-    if not isinstance(out, torch.Tensor) or tuple(out.shape) != (2, len(train.classes)):
-        shape = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-        raise InputError(
-            f"`model`: the network must return logits of shape [b, {len(train.classes)}]. "
-            f"Got {shape} for b=2."
-        )
 
 
 def _folder_name(name: str, digest_text: str) -> str:

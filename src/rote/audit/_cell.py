@@ -38,6 +38,7 @@ class Cell:
         neighbours: Whether to measure, at the end, how near held-out examples are to each class inside the
             network.
         aggregate: What stands in the place of the sum of a batch's gradients; ``None``: the sum.
+        weights: Whether to keep the trained weights.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Cell:
     support: bool = False
     neighbours: bool = False
     aggregate: Aggregate | None = None
+    weights: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +156,9 @@ class _Training:
         arrays["held_out"] = held_out
         if self.cell.neighbours:
             arrays["representation_distance"] = self._representation_distance(held_out)
+        if self.cell.weights:
+            weights = {k: v.cpu().numpy() for k, v in self.model.state_dict().items()}
+            self.run.save(f"{self.cell.name}/weights", {}, weights)
         self.run.append(f"{self.cell.name}/clock", {"seconds": time.monotonic() - began})
         self.run.save(f"{self.cell.name}/track", {"epochs": epochs, "steps": self.progress.step}, arrays)
         self.run.discard(f"{self.cell.name}/checkpoint")

@@ -33,6 +33,7 @@ class Plan:
         seed: Of parts, initial weights, orders and planted labels.
         probe: Examples in the fixed probe on which coherence is measured.
         planted: Share of labels changed in the calibration runs.
+        circuit: Whether the network is looked at as a circuit; no part of a run's identity.
 
     Raises:
         InputError: If a number is out of range.
@@ -50,6 +51,7 @@ class Plan:
     seed: int = 0
     probe: int = 500
     planted: float = 0.1
+    circuit: bool = True
 
     def __post_init__(self) -> None:
         if self.runs < 2:

@@ -82,7 +82,7 @@ class Builder:
     def xor_(self, a: ArrayLike, b: ArrayLike) -> Literals:
         """Exclusive or; complements move from the fan-ins to the edge that leaves."""
         x, y = _together(a, b)
-        flip = (x ^ y) & 1
+        flip = (x ^ y) & np.uint32(1)
         x, y = x & ~np.uint32(1), y & ~np.uint32(1)
         out = np.where(x == 0, y, np.where(y == 0, x, 0)).astype(np.uint32)
         gate = (x > 1) & (y > 1) & (x != y)
@@ -119,7 +119,7 @@ class Builder:
         """
         inputs = np.asarray(inputs, np.uint32)
         n, first = len(inputs), self.nodes
-        own = first + np.arange(n * template.gates, dtype=np.uint32).reshape(n, -1)
+        own = first + np.arange(n * template.gates, dtype=np.uint32).reshape(n, template.gates)
         zero = np.zeros((n, 1), np.uint32)
         nodes = np.concatenate([zero, inputs, 2 * own], axis=1)  # what each node of the template becomes
         fanins = nodes[:, template.fanins >> 1] ^ (template.fanins & 1)

@@ -1,11 +1,22 @@
 """A logic network of two-input gates, held in arrays."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rote.errors import InputError
+
+if TYPE_CHECKING:
+    from rote.circuits._counterfactual import OnProgress
+    from rote.circuits._counts import Counts
+    from rote.circuits._curve import Counterfactual, Kind, Switches
+    from rote.circuits._packed import Packed
 
 Literals = NDArray[np.uint32]
 
@@ -66,6 +77,154 @@ class Circuit:
         """The node of the first gate."""
         return 1 + len(self.inputs)
 
+    @classmethod
+    def read(cls, path: str | Path) -> "Circuit":
+        r"""Read a file; its suffix says the format.
+
+        ``.aig`` and ``.aag`` are AIGER, binary and ASCII; ``.blif``; ``.pla`` is an Espresso cover; ``.v``
+        is structural Verilog; ``.bench``. Gates of two fan-ins stay as they are; wider ones become trees.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: If the file is absent, has another suffix, or cannot be read as its format; the
+                sentence names the line, or the byte of a binary file.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     path = Path(folder) / "and.blif"
+            ...     _ = path.write_text(".model and\n.inputs a b\n.outputs f\n.names a b f\n11 1\n.end\n")
+            ...     Circuit.read(path)
+            Circuit(2 inputs, 1 output, 1 gate: 1 AND, 0 XOR)
+        """
+        from rote.circuits._files import read
+
+        return read(path)
+
+    def write(self, path: str | Path) -> Path:
+        """Write a file in the format that its suffix says, one of those that `read` knows.
+
+        AIGER has no exclusive or: each becomes three ANDs there. A ``.pla`` file is a truth table, so at most
+        16 inputs are written.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: If the suffix is none of them, the file cannot be written, or the format has no way to
+                write what is asked, such as a name with a space.
+
+        Example:
+            >>> import tempfile
+            >>> from rote.circuits import Builder
+            >>> inverter = Builder(["a"]).finish({"f": 3})
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     print(inverter.write(Path(folder) / "not.aag").read_text(), end="")
+            aag 1 1 0 1 0
+            2
+            3
+            i0 a
+            o0 f
+        """
+        from rote.circuits._files import write
+
+        return write(self, path)
+
+    @cached_property
+    def levels(self) -> NDArray[np.int32]:
+        """The level of each node, ``[nodes]``: 0 for the constant and the inputs, else one above the fan-ins."""
+        from rote.circuits import _structure
+
+        return _structure.levels(self)
+
+    @property
+    def depth(self) -> int:
+        """How many gates the longest path has."""
+        return int(self.levels.max())
+
+    def cone(self, outputs: Sequence[str | int] | None = None) -> "Circuit":
+        """The circuit of some outputs, and of its gates only those that they need; all inputs stay.
+
+        Args:
+            outputs: Names or indices; all outputs unless told otherwise.
+
+        Example:
+            >>> Circuit(("a",), np.array([[2, 3]], np.uint32), np.array([True]), (), np.array([], np.uint32))
+            Circuit(1 input, 0 outputs, 1 gate: 0 AND, 1 XOR)
+            >>> _.cone()
+            Circuit(1 input, 0 outputs, 0 gates: 0 AND, 0 XOR)
+        """
+        from rote.circuits import _structure
+
+        return _structure.cone(self, outputs)
+
+    def without_xor(self) -> "Circuit":
+        """The same functions by AND gates alone: an exclusive or becomes three."""
+        from rote.circuits import _structure
+
+        return _structure.without_xor(self)
+
+    def shared(self) -> "Circuit":
+        """The same functions, constants propagated and each gate but once (structural hashing)."""
+        from rote.circuits import _structure
+
+        return _structure.shared(self)
+
+    def __rshift__(self, then: "Circuit") -> "Circuit":
+        """This circuit, whose outputs drive the inputs of ``then`` by position; constants propagate."""
+        from rote.circuits import _structure
+
+        return _structure.compose(self, then)
+
+    def __or__(self, other: "Circuit") -> "Circuit":
+        """Both side by side; inputs of the same name are one, outputs must differ in name."""
+        from rote.circuits import _structure
+
+        return _structure.parallel(self, other)
+
+    def counts(self, X: "Packed | NDArray[np.bool_]", *, threads: int = 1) -> "Counts":
+        """On how many examples each node is 1: the first pass of `counterfactual`. Counts of shards add.
+
+        Args:
+            X: Examples, bool of shape ``[m, inputs]`` or packed.
+            threads: Threads to use.
+        """
+        from rote.circuits._counterfactual import count
+
+        return count(self, X, threads=threads)
+
+    def counterfactual(
+        self,
+        X: "Packed | NDArray[np.bool_]",
+        y: NDArray[np.integer],
+        limits: Sequence[int] | None = None,
+        kind: "Kind" = "simple",
+        *,
+        switches: "Switches | None" = None,
+        counts: "Counts | None" = None,
+        threads: int = 1,
+        on_progress: "OnProgress | None" = None,
+    ) -> "Counterfactual":
+        """Counterfactual simulation: how accuracy falls when whatever is rare is perturbed.
+
+        `rote.circuits.counterfactual` says what each argument means.
+        """
+        from rote.circuits._counterfactual import counterfactual
+
+        return counterfactual(
+            self,
+            X,
+            y,
+            limits,
+            kind,
+            switches=switches,
+            counts=counts,
+            threads=threads,
+            on_progress=on_progress,
+        )
+
     def __repr__(self) -> str:
         xors = int(np.count_nonzero(self.xor))
         return (
@@ -103,7 +262,7 @@ def _check(circuit: Circuit) -> None:
         raise InputError(f"A circuit has at most {_MOST_NODES:,} nodes. Got {circuit.nodes:,}.")
     for names, what in ((circuit.inputs, "inputs"), (circuit.outputs, "outputs")):
         if len(set(names)) < len(names):
-            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            twice = Counter(names).most_common(1)[0][0]
             raise InputError(f"`{what}` must have different names. `{twice:.80}` stands twice.")
     if drivers.size and int(drivers.max()) >> 1 >= circuit.nodes:
         at = int(drivers.argmax())

@@ -9,6 +9,8 @@ from cyclopts import App, CycloptsError
 
 from rote import __version__
 from rote.cli._audit import audit
+from rote.cli._cfs import cfs
+from rote.cli._compile import compile_model
 from rote.cli._console import warn
 from rote.cli._data import fetch_data, list_data
 from rote.cli._doctor import doctor
@@ -31,9 +33,11 @@ study = App(name="study", help="Papers' figures, computed anew and judged.")
 
 # The commands' modules import the rooms inside their functions, so that help is quick.
 app.command(audit)
+app.command(compile_model, name="compile")
 app.command(data)
 data.command(list_data, name="list")
 data.command(fetch_data, name="fetch")
+app.command(cfs)
 app.command(lut)
 lut.command(fit_luts, name="fit")
 lut.command(eval_luts, name="eval")

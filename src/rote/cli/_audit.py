@@ -66,6 +66,7 @@ def audit(  # noqa: D417 - the groups' options are described in their classes
     seeds: int = 5,
     seed: int = 0,
     tries: Annotated[str, Parameter(name="--try")] = "",
+    circuit: bool = True,
     training: Training = Training(),
     reading: Reading = Reading(),
     running: Running = Running(),
@@ -85,6 +86,7 @@ def audit(  # noqa: D417 - the groups' options are described in their classes
         seeds: Networks of each sort; each leaves out another part of the examples.
         seed: Of everything random.
         tries: Remedies to try, separated by commas: early-stop, drop-suspects, relabel, winsorize, median.
+        circuit: Compile the network to gates, and see how much rests on rare patterns.
     """
     from rote._audit import audit as run
     from rote.audit import Plan
@@ -94,7 +96,7 @@ def audit(  # noqa: D417 - the groups' options are described in their classes
     wanted = tuple(name.strip() for name in tries.split(",") if name.strip())
     noise = parse_noise(reading.label_noise) if reading.label_noise else None
     recipe = Recipe(training.epochs, training.batch, training.lr, training.momentum, training.weight_decay)
-    plan = Plan(recipe=recipe, runs=seeds, seed=seed)
+    plan = Plan(recipe=recipe, runs=seeds, seed=seed, circuit=circuit)
     for name, value in (("jobs", running.jobs), ("threads", running.threads)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be at least 1. Got {value}.")

@@ -22,11 +22,13 @@ from rote.data._fetch import Progress, fetch
 from rote.data._load import load
 from rote.data._noise import NOISE_KINDS, NoiseKind, nearness_to_other_class, parse_noise, plant
 from rote.data._pla import Pla, pla_dataset, read_pla
+from rote.data._pla_rows import Cover, read_cover
 from rote.data._places import Source, describe
 from rote.data._splits import digest, split
 
 __all__ = [
     "NOISE_KINDS",
+    "Cover",
     "Dataset",
     "NoiseKind",
     "Pla",
@@ -41,6 +43,7 @@ __all__ = [
     "parse_noise",
     "pla_dataset",
     "plant",
+    "read_cover",
     "read_pla",
     "split",
 ]

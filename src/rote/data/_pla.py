@@ -1,24 +1,16 @@
 """Espresso's PLA files: rows of input bits and what each output answers to them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rote.data._dataset import Dataset
+from rote.data._pla_rows import read_cover
 from rote.errors import InputError
 
-#: What a character of an output says: 1, 0, or nothing (−1: a don't-care, or not of this file's type).
-_OUTPUTS = {
-    "fr": {"1": 1, "4": 1, "0": 0, "-": -1, "2": -1, "~": -1, "3": -1},
-    "fdr": {"1": 1, "4": 1, "0": 0, "-": -1, "2": -1, "~": -1, "3": -1},
-    "f": {"1": 1, "4": 1, "0": -1, "-": -1, "2": -1, "~": -1, "3": -1},
-    "fd": {"1": 1, "4": 1, "0": -1, "-": -1, "2": -1, "~": -1, "3": -1},
-}
 _MOST_ROWS = 1 << 22  # rows that expanded don't-cares may become
-_MOST_COLUMNS = 1 << 20
-_IGNORED = (".phase", ".pair", ".label", ".kiss", ".mv", ".symbolic", ".symbolic-output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,15 +68,43 @@ def read_pla(path: str | Path, *, dont_cares: str = "refuse") -> Pla:
     """
     if dont_cares not in ("refuse", "expand"):
         raise InputError(f"`dont_cares` must be refuse or expand. Got {dont_cares!r:.80}.")
-    file = _File(Path(path))
-    for number, text in _lines(Path(path)):
-        if text in (".e", ".end"):
-            break
-        if text.startswith("."):
-            file.directive(number, text.split())
-        else:
-            file.row(number, text)
-    return file.finished(expand=dont_cares == "expand")
+    cover = read_cover(path)
+    X, Y, lines = cover.X, cover.Y, cover.lines
+    free = X < 0
+    if free.any():
+        row = int(np.flatnonzero(free.any(axis=1))[0])
+        if dont_cares == "refuse":
+            raise InputError(
+                f"`{path}`, line {lines[row]}: input {int(np.flatnonzero(free[row])[0])} may be either: "
+                f'expand such rows (`dont_cares="expand"`), or write them out.'
+            )
+        X, rows = _expanded(X, free, f"`{path}`", lines)
+        Y, lines = Y[rows], lines[rows]
+    return Pla(X == 1, Y, cover.inputs, cover.outputs, cover.type, lines)
+
+
+def _expanded(
+    X: NDArray[np.int8], free: NDArray[np.bool_], where: str, lines: NDArray[np.int64]
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """The rows that rows with don't-cares stand for, and which row each comes from."""
+    many = free.sum(axis=1)
+    total = sum(1 << int(n) for n in many)  # Python's numbers, which do not overflow
+    if total > _MOST_ROWS or total * X.shape[1] > 1 << 31:
+        worst = int(many.argmax())
+        raise InputError(
+            f"{where}, line {lines[worst]}: {int(many[worst])} inputs may be either, and expanded would "
+            f"be {total:.3g} rows: at most {min(_MOST_ROWS, (1 << 31) // X.shape[1])} are."
+        )
+    rows = np.repeat(np.arange(len(X)), 1 << many)
+    first = np.repeat(np.cumsum(1 << many) - (1 << many), 1 << many)
+    number = np.arange(len(rows)) - first
+    wide = X[rows]
+    place = np.cumsum(free, axis=1) - 1
+    for row in np.flatnonzero(many):
+        here = slice(*np.searchsorted(rows, [row, row + 1]))
+        for column in np.flatnonzero(free[row]):
+            wide[here, column] = number[here] >> place[row, column] & 1
+    return wide, rows
 
 
 def pla_dataset(pla: Pla, *, name: str, path: Path, output: str | None = None) -> Dataset:
@@ -124,166 +144,3 @@ def pla_dataset(pla: Pla, *, name: str, path: Path, output: str | None = None) -
             raise InputError(f"`{path}` has no row that answers {value}{why}.")
     X = pla.X[said].astype(np.float32)
     return Dataset(name, X, y[said], np.flatnonzero(said), ("0", "1"), columns=pla.inputs)
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Numbered lines, comments and blanks left out."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"`{path}` is not there: check the path.") from None
-    except OSError as error:
-        raise InputError(f"`{path}` cannot be read ({error.strerror}).") from None
-    found = []
-    for number, line in enumerate(data.splitlines(), 1):
-        text = line.partition(b"#")[0].strip()
-        if text:
-            try:
-                found.append((number, text.decode("ascii")))
-            except UnicodeDecodeError:
-                raise InputError(
-                    f"`{path}`, line {number}: must be plain ASCII text; is this a PLA file?"
-                ) from None
-    if not found:
-        raise InputError(f"`{path}` is empty: a PLA file begins with `.i` and `.o`.")
-    return found
-
-
-@dataclass
-class _File:
-    """What has been read so far."""
-
-    path: Path
-    counts: dict[str, int] = field(default_factory=dict)
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    type: str = "fd"
-    rows: list[bytes] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    counted: int = 0  # the line of `.p`
-
-    def wrong(self, line: int, what: str) -> InputError:
-        return InputError(f"`{self.path}`, line {line}: {what}.")
-
-    def directive(self, line: int, words: list[str]) -> None:
-        key, given = words[0], words[1:]
-        if key in (".i", ".o", ".p"):
-            low = 0 if key == ".p" else 1
-            most = _MOST_COLUMNS if low else 1 << 40
-            text = given[0] if len(given) == 1 else " ".join(given)
-            if not text.isdigit() or len(text) > 15 or not low <= int(text) <= most:
-                raise self.wrong(line, f"`{key}` must be one number from {low} to {most}, not {text!r:.60}")
-            if self.rows and key != ".p":
-                raise self.wrong(line, f"`{key}` must stand above the first row")
-            if key in self.counts:
-                raise self.wrong(line, f"`{key}` must stand in the file once")
-            self.counts[key] = int(text)
-            self.counted = line if key == ".p" else self.counted
-        elif key == ".type":
-            if len(given) != 1 or given[0] not in _OUTPUTS:
-                raise self.wrong(
-                    line, f"`.type` must be one of {', '.join(_OUTPUTS)}, not {' '.join(given)!r:.60}"
-                )
-            if self.rows:
-                raise self.wrong(line, "`.type` must stand above the first row")
-            self.type = given[0]
-        elif key in (".ilb", ".ob"):
-            if len(set(given)) != len(given):
-                raise self.wrong(line, f"`{key}` must not name anything twice")
-            self.names[key] = tuple(given)
-        elif key in _IGNORED:
-            raise self.wrong(line, f"`{key}` is not supported: write plain rows of 0 and 1")
-        else:
-            raise self.wrong(line, f"{key!r:.40} is no directive of a PLA file")
-
-    def row(self, line: int, text: str) -> None:
-        for key in (".i", ".o"):
-            if key not in self.counts:
-                raise self.wrong(line, f"`{key}` must stand above the first row")
-        bits = "".join(text.replace("|", " ").split())
-        inputs, outputs = self.counts[".i"], self.counts[".o"]
-        if len(bits) != inputs + outputs:
-            raise self.wrong(
-                line,
-                f"must have {inputs} input and {outputs} output characters as `.i` and `.o` say, but has "
-                f"{len(bits)} in all",
-            )
-        for place, (part, known) in enumerate(((bits[:inputs], "01-2"), (bits[inputs:], "01-~234"))):
-            strange = part.strip(known)  # quick for what is usual: nothing but known characters
-            if strange:
-                odd = next(c for c in part if c not in known)
-                what = "output" if place else "input"
-                raise self.wrong(line, f"an {what} must be one of {' '.join(known)}, not {odd!r}")
-        self.rows.append(bits.encode())
-        self.numbers.append(line)
-
-    def finished(self, *, expand: bool) -> Pla:
-        for key in (".i", ".o"):
-            if key not in self.counts:
-                raise InputError(f"`{self.path}` must say `{key}` above its rows; is this a PLA file?")
-        if not self.rows:
-            raise InputError(f"`{self.path}` must hold at least one row below its directives.")
-        if self.counts.get(".p", len(self.rows)) != len(self.rows):
-            raise self.wrong(
-                self.counted,
-                f"the file has {len(self.rows)} rows but `.p` says {self.counts['.p']}: the file is cut "
-                f"off, or correct `.p`",
-            )
-        inputs, outputs = self.counts[".i"], self.counts[".o"]
-        table = np.frombuffer(b"".join(self.rows), np.uint8).reshape(len(self.rows), inputs + outputs)
-        lookup = np.zeros(256, np.int8)
-        for character, value in _OUTPUTS[self.type].items():
-            lookup[ord(character)] = value
-        X, Y, lines = table[:, :inputs], lookup[table[:, inputs:]], np.array(self.numbers)
-        free = np.isin(X, (ord("-"), ord("2")))
-        if free.any():
-            row = int(np.flatnonzero(free.any(axis=1))[0])
-            if not expand:
-                raise self.wrong(
-                    self.numbers[row],
-                    f"input {int(np.flatnonzero(free[row])[0])} may be either: expand such rows "
-                    f'(`dont_cares="expand"`), or write them out',
-                )
-            X, Y, lines = self._expanded(X, Y, lines, free)
-        return Pla(
-            np.equal(X, ord("1")),
-            Y,
-            self._named(".ilb", "x", inputs),
-            self._named(".ob", "y", outputs),
-            self.type,
-            lines,
-        )
-
-    def _expanded(
-        self,
-        X: NDArray[np.uint8],
-        Y: NDArray[np.int8],
-        lines: NDArray[np.int64],
-        free: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.int64]]:
-        many = free.sum(axis=1)
-        total = sum(1 << int(n) for n in many)  # Python's numbers, which do not overflow
-        if total > _MOST_ROWS or total * X.shape[1] > 1 << 31:
-            worst = int(many.argmax())
-            raise self.wrong(
-                int(lines[worst]),
-                f"{int(many[worst])} inputs may be either, and expanded there would be {total:.3g} rows: "
-                f"at most {min(_MOST_ROWS, (1 << 31) // X.shape[1])} are",
-            )
-        rows = np.repeat(np.arange(len(X)), 1 << many)
-        first = np.repeat(np.cumsum(1 << many) - (1 << many), 1 << many)
-        number = np.arange(len(rows)) - first
-        wide = X[rows]
-        place = np.cumsum(free, axis=1) - 1
-        for row in np.flatnonzero(many):
-            here = slice(*np.searchsorted(rows, [row, row + 1]))
-            for column in np.flatnonzero(free[row]):
-                wide[here, column] = ord("0") + (number[here] >> place[row, column] & 1)
-        return wide, Y[rows], lines[rows]
-
-    def _named(self, key: str, letter: str, count: int) -> tuple[str, ...]:
-        names = self.names.get(key, tuple(f"{letter}{i}" for i in range(count)))
-        if len(names) != count:
-            raise InputError(
-                f"`{self.path}`: `{key}` must name {count} columns as `.{key[1]}` says, not {len(names)}."
-            )
-        return names

@@ -12,6 +12,7 @@ rank,id,row,given,suggested,score,
 1,cat-17,17,dog,cat,0.94,
 """
 
+from rote.report._cfs import cfs_page, cfs_pictures, least_support_csv
 from rote.report._ledger import ledger
 from rote.report._lut_sweep import lut_sweep_page
 from rote.report._luts import luts_page
@@ -22,6 +23,9 @@ from rote.report._table import predictions_csv, suspects_csv
 
 __all__ = [
     "audit_page",
+    "cfs_page",
+    "cfs_pictures",
+    "least_support_csv",
     "ledger",
     "lut_sweep_page",
     "luts_page",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rote.errors import InputError
 from rote.report import _figures, _words
 from rote.report._bars import PARTS, score_bar, stacked_bar
+from rote.report._cfs_chart import audit_charts
 from rote.report._thumbnails import Thumbnail, check_images, thumbnail
 
 SCHEMA = 1
@@ -80,7 +81,7 @@ def audit_page(record: Mapping[str, Any], images: NDArray[np.uint8] | None) -> s
     check_images(images, len(record["suspects"]))
     page = _environment().get_template("audit.html.j2")
     return page.render(
-        **{key: record[key] for key in record if key != "map"},
+        **{"circuit": None} | {key: record[key] for key in record if key != "map"},
         parts=PARTS,
         bars=_bars(record["verdict"]),
         cards=_cards(record["suspects"], images),
@@ -88,6 +89,7 @@ def audit_page(record: Mapping[str, Any], images: NDArray[np.uint8] | None) -> s
         coherence_chart=_figures.coherence_chart(record),
         coherence_numbers=_figures.coherence_numbers(record),
         layer_maps=_figures.layer_maps(record),
+        cfs_charts=audit_charts(record.get("circuit"), record["verdict"]["chance"]),
         data_map=_figures.map_of_examples(record),
         ways=_ways(record["coverage"]),
     )

@@ -46,7 +46,7 @@ def suspects_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         >>> suspects_csv([row]).splitlines()[1]
         "1,'=1+1,7,cat,,0.5,,,,,,,,"
     """
-    return _written(COLUMNS, rows)
+    return written_csv(COLUMNS, rows)
 
 
 def predictions_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -62,10 +62,11 @@ def predictions_csv(rows: Sequence[Mapping[str, Any]]) -> str:
         ['id,given,predicted,probability', "7,cat,'=dog,0.75"]
     """
     columns = ("output",) if any(row["output"] for row in rows) else ()
-    return _written((*columns, "id", "given", "predicted", "probability"), rows)
+    return written_csv((*columns, "id", "given", "predicted", "probability"), rows)
 
 
-def _written(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def written_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as comma-separated values under these columns, as :func:`suspects_csv` writes them."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
