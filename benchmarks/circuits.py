@@ -70,8 +70,8 @@ def local(inputs: int = 784, levels: int = 100, width: int = 10_000) -> Circuit:
         tuple(f"x{i}" for i in range(inputs)),
         fanins,
         np.zeros(gates, np.bool_),
-        tuple(f"y{i}" for i in range(width)),
-        2 * np.arange(1 + inputs + gates - width, 1 + inputs + gates, dtype=np.uint32),
+        tuple(f"y{i}" for i in range(16)),
+        2 * np.arange(inputs + gates - 15, inputs + gates + 1, dtype=np.uint32),
     )
 
 

@@ -170,7 +170,7 @@ def test_modules_are_private_and_packages_public(path):
 def test_the_top_level_is_tiny():
     rooms = ["aggregate", "circuits", "data", "gradients", "integrations"]
     rooms += ["learners", "luts", "optim", "report", "runs"]
-    names = sorted(["LUTNetworkClassifier", "__version__", "audit", *rooms, "studies", "watch"])
+    names = sorted(["Circuit", "LUTNetworkClassifier", "__version__", "audit", *rooms, "studies", "watch"])
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

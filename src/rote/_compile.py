@@ -182,11 +182,10 @@ def _net(place: Path, how: Compiling) -> "nn.Module":
     try:
         net.load_state_dict(load_file(place))
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
+        lines = [line.strip(" \t.") for line in str(error).splitlines()]
         raise InputError(
             f"`{place}` holds other weights than the net of `{how.factory}` has "
-            f"({lines[min(1, len(lines) - 1)]:.200}); is it the right factory, and are `shape` and `classes` "
-            f"right?"
+            f"({lines[min(1, len(lines) - 1)]:.200}): give the factory, shape and classes of its training."
         ) from error
     net.eval()
     return net

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from rote._audit import write_pages
 from rote.audit import Plan, run_audit
 from rote.audit._cells import step_operations
 from rote.audit._circuit import _kept, _smaller, choose_subject
@@ -34,9 +35,7 @@ def images(side, m=60, channels=1):
 
 
 def run(splits, out, model=small, plan=PLAN, **options):
-    found = run_audit(
-        model, splits, plan=plan, out=out, workers=(1, 1), write=lambda _, outcome: None, **options
-    )
+    found = run_audit(model, splits, plan=plan, out=out, workers=(1, 1), write=write_pages, **options)
     json.dumps(found.report, allow_nan=False)
     return found
 

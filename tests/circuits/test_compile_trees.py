@@ -202,3 +202,26 @@ def test_what_is_no_tree_is_refused():
             tree(left, right)
     with pytest.raises(InputError, match="a root that leads to every node"):
         Tree(*np.zeros((4, 0), np.int32), np.zeros((0, 2), int))
+
+
+def test_forests_that_do_not_fit_their_trees_are_refused():
+    stump = read_trees(DecisionTreeClassifier().fit([[3, 0], [8, 0]], [0, 1])).trees
+    two = np.arange(2)
+    assert Forest(stump, 1, two).features == 1
+    for trees, features, classes, match in (
+        ((), 1, two, "at least one tree"),
+        (stump, 0, two, "Tree 0 asks about feature 0, but there are 0"),
+        (stump, 1, np.arange(3), "Tree 0 must count 3 classes"),
+    ):
+        with pytest.raises(InputError, match=match):
+            Forest(trees, features, classes)
+
+
+def test_sums_may_start_below_zero():
+    stump = read_trees(DecisionTreeClassifier().fit([[3], [8]], [0, 1])).trees
+    forest = Forest(stump * 3, 1, np.arange(2), np.array([-5, 2]))
+    every = np.arange(16)[:, None]
+    found = words(compile_trees(forest, bits=4), bits_of(every, 4))
+    assert np.array_equal(found, forest_counts(forest, every))
+    assert found.min() == -5
+    assert found.max() == 5

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from oracle_circuit_files import abc, damaged
 from oracle_circuit_truth import all_examples, evaluate, random_circuit, same
 
-from rote.circuits import Builder, Circuit
-from rote.circuits._cover import from_cover
+from rote.circuits import Builder, Circuit, from_cover
 from rote.data import read_pla
 from rote.errors import InputError
 

@@ -12,6 +12,7 @@ from rote.errors import InputError
 HEAVY = {"torch", "sklearn", "matplotlib", "numpy", "scipy", "pyarrow", "PIL", "jinja2", "pooch", "joblib"}
 COMMANDS = [
     ["audit"],
+    ["cfs"],
     ["compile"],
     ["data"],
     ["data", "list"],

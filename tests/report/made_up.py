@@ -51,6 +51,7 @@ def record(*, suspects=60, seeds=3, layers=6, classes=None, examples=3000, noise
             "real": [_coherence(30.0, layers, rng) for _ in range(seeds)],
             "control": [_coherence(2.2, layers, rng) for _ in range(seeds)],
         },
+        "circuit": _circuit(),
         "map": _map(examples, rng),
         "calibration": _calibration(),
         "known": {
@@ -221,6 +222,22 @@ def _look(step, peak, layers, rng):
         for i, name in enumerate(layer_names(layers))
     }
     return {"step": step, **numbers(value(1.0)), "layers": named}
+
+
+def _circuit():
+    """A network whose circuit keeps more of what it has above chance than the control's does."""
+    found = {"why_not": None, "own": False, "words": "In its place a narrow one was trained."}
+    for kind, baseline in (("real", 0.97), ("control", 0.4)):
+        accuracy = [baseline - (baseline - 0.1) * share for share in (0.02, 0.3, 0.9)]
+        found[kind] = {
+            "examples": 2000,
+            "baseline": baseline,
+            "limits": [1, 32, 512],
+            "accuracy": accuracy,
+            "kept": [(value - 0.1) / (baseline - 0.1) for value in accuracy],
+            "no_rare": [1500, 100, 0],
+        }
+    return found | {"sentences": ["It loses 30.1 points, 35 % of what it has above chance."]}
 
 
 def _map(examples, rng):

@@ -15,6 +15,7 @@ from rote.report import audit_page
 
 SECTIONS = [
     "verdict", "suspects", "curves", "coherence", "layers",
+    "circuit",
     "map", "calibration", "remedies", "coverage", "reproduce",
 ]  # fmt: skip
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -73,6 +74,7 @@ def awkward(made_up):
     empty |= {"suspects_total": 0, "known": None, "remedies": [], "coverage": []}
     bare = copy.deepcopy(empty)
     bare |= {"curves": {"real": [], "control": []}, "coherence": {"m": 0, "real": [], "control": []}}
+    bare["circuit"] = None
     bare["map"] = {"confidence": [], "variability": [], "score": [], "of": 0}
     bare["calibration"] = {"planted_share": None, "kinds": [], "weights": {}, "sentences": []}
     names = [
@@ -80,6 +82,7 @@ def awkward(made_up):
         *(f"a class whose name is long enough to matter, number {i}" for i in range(199)),
     ]
     crowd = made_up.record(suspects=50, classes=names, layers=40)
+    empty["circuit"] = {"why_not": "It has a layer without gates."}
     return {
         "no suspects": (empty, None),
         "nothing measured": (bare, None),
@@ -199,7 +202,7 @@ def test_readable_without_eyes(outline):
     assert len(ids) == len(set(ids))
     drawings = [a for a in outline.all("svg") if "aria-hidden" not in a]
     assert all(a["role"] == "img" and len(a["aria-label"]) > 20 for a in drawings)
-    assert len(drawings) == 2 + 4 + 1 + 2 + 1  # bars, curves, coherence, layers, map
+    assert len(drawings) == 2 + 4 + 1 + 2 + 2 + 1  # bars, curves, coherence, layers, circuit, map
 
 
 def renamed(value, words):

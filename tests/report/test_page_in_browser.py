@@ -37,12 +37,12 @@ def measured(chromium, page, folder):
 
 
 def test_fits_a_phone(chromium, page, tmp_path):
-    assert measured(chromium, page, tmp_path) == "375 10"
+    assert measured(chromium, page, tmp_path) == "375 11"
 
 
 def test_what_does_not_fit_is_noticed(chromium, page, tmp_path):
     broken = page.replace("<main>", '<main><p class="long" style="width:500px">words</p>')
-    assert measured(chromium, broken, tmp_path) == "516 10 P.long"
+    assert measured(chromium, broken, tmp_path) == "516 11 P.long"
 
 
 def test_fits_a_phone_whatever_the_names(chromium, made_up, tmp_path):
@@ -51,7 +51,7 @@ def test_fits_a_phone_whatever_the_names(chromium, made_up, tmp_path):
     record["verdict"]["headline"] = "One word of the headline is " + "long" * 40 + "."
     record["reproduce"]["command"] = "rote audit " + "very-long-path/" * 40
     record["data"]["name"] = "name_without_a_break_" * 10
-    assert measured(chromium, audit_page(record, None), tmp_path) == "375 10"
+    assert measured(chromium, audit_page(record, None), tmp_path) == "375 11"
 
 
 def test_dark_is_dark_and_light_is_light(chromium, page, tmp_path):
@@ -70,7 +70,7 @@ def test_the_page_of_a_real_audit(chromium, tmp_path):
     plan = Plan(recipe=Recipe(epochs=3), runs=2, probe=50)
     done = rote.audit("mlp", load("digits", limit=150), plan=plan, out=tmp_path / "run", workers=(1, 1))
     written = (done.path / "report.html").read_text(encoding="utf-8")
-    assert measured(chromium, written, tmp_path) == "375 10"
+    assert measured(chromium, written, tmp_path) == "375 11"
     shown = " ".join(html.unescape(chromium.dump_dom(done.path / "report.html")).split())
     assert done.report["verdict"]["headline"] in shown
     assert done.report["suspects"][0]["id"] in shown

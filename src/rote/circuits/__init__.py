@@ -12,6 +12,7 @@ from rote.circuits._build import Builder
 from rote.circuits._circuit import FALSE, TRUE, Circuit, Literals, literal
 from rote.circuits._counterfactual import counterfactual
 from rote.circuits._counts import Counts
+from rote.circuits._cover import from_cover
 from rote.circuits._curve import Counterfactual, Switches
 from rote.circuits._packed import Packed, pack, unpack
 from rote.circuits._shards import counterfactual_on_shards
@@ -33,6 +34,7 @@ __all__ = [
     "counterfactual",
     "counterfactual_on_shards",
     "decoding",
+    "from_cover",
     "input_bits",
     "literal",
     "one_counts",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from rote.circuits._build import Builder
 from rote.circuits._circuit import FALSE, TRUE, Circuit, Literals
 from rote.circuits._text import check_names
-from rote.data import Cover, read_cover
 from rote.errors import InputError
+
+if TYPE_CHECKING:
+    from rote.data import Cover
 
 _BLOCK = 1 << 16  # literals that are multiplied at once: the gates of a product stand close to each other
 _MOST_INPUTS = 16  # of a truth table
@@ -94,12 +97,14 @@ def _tree(gate: Callable[[Literals, Literals], Literals], literals: Literals, no
 
 def read(path: Path) -> Circuit:
     """Read an Espresso PLA file: of every type, the rows that answer 1 are the function."""
+    from rote.data import read_cover
+
     cover = read_cover(path)
     _check_contradictions(cover, path)
     return from_cover(cover.X, cover.Y, input_names=cover.inputs, output_names=cover.outputs)
 
 
-def _check_contradictions(cover: Cover, path: Path) -> None:
+def _check_contradictions(cover: "Cover", path: Path) -> None:
     """Equal rows must not answer 1 and 0; rows that overlap otherwise are not looked for."""
     unique, place = np.unique(cover.X, axis=0, return_inverse=True)
     place = place.reshape(-1)

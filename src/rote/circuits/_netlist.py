@@ -164,14 +164,15 @@ class _Grown:
                 stack.pop()
                 continue
             complement, xor, fanins, line = self.definitions[top]
-            waiting = [x >> 1 for x in fanins if self.literals[x >> 1] == _UNKNOWN]
-            if waiting:
+            read = [self.literals[x >> 1] for x in fanins]
+            if _UNKNOWN in read:
+                waiting = [x >> 1 for x, found in zip(fanins, read, strict=True) if found == _UNKNOWN]
                 self._await(top, waiting, line, open_)
                 stack += reversed(waiting)
                 continue
             stack.pop()
             open_.discard(top)
-            made = self._tree([self.literals[x >> 1] ^ x & 1 for x in fanins], xor)
+            made = self._tree([found ^ x & 1 for x, found in zip(fanins, read, strict=True)], xor)
             self.literals[top] = made ^ complement
 
     def _await(self, top: int, waiting: list[int], line: int, open_: set[int]) -> None:
@@ -187,13 +188,12 @@ class _Grown:
         if not literals:
             return 0 if xor else 1
         while len(literals) > 1:
-            pairs = range(0, len(literals) - 1, 2)
-            made = [2 * (self.nodes + i) for i in range(len(pairs))]
-            self.nodes += len(made)
-            for i in pairs:
-                self.fanins += (literals[i], literals[i + 1])
-            self.xor += [xor] * len(made)
-            literals = made + literals[2 * len(made) :]
+            made = len(literals) // 2
+            self.fanins += literals[: 2 * made]
+            self.xor += [xor] * made
+            new = range(2 * self.nodes, 2 * (self.nodes + made), 2)
+            self.nodes += made
+            literals = [*new, *literals[2 * made :]]
         return literals[0]
 
 

@@ -85,11 +85,10 @@ def compile_model(  # noqa: D417 - the groups' options are described in their cl
         no_xor=no_xor,
         share=share,
     )
-    with progress("compile", total=2, unit="steps") as step:
+    with progress("compile", unit="gates") as step:
         circuit, kind = compile_file(model, how)
-        step(1, "writing")
+        step(circuit.gates, f"writing {place}")
         circuit.write(place)
-        step(2)
     xors = int(circuit.xor.sum())
     rows = [
         ["inputs", f"{len(circuit.inputs):,}"],

@@ -1,6 +1,7 @@
 """CFS curves: accuracy against what counts as rare."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -27,16 +28,18 @@ def accuracy_chart(circuits: Sequence[Named], *, chance: float, noise: bool = Fa
         >>> accuracy_chart([("net", "s0", record)], chance=0.1).count('class="line s0"')
         1
     """
-    curves = []
-    for name, css, circuit in circuits:
-        y = tuple(circuit["accuracy"]) if noise else (circuit["baseline"], *circuit["accuracy"])
-        at = _places(circuit, noise) if noise else (0, *_places(circuit, noise))
-        curves.append(Curve(name, css, at, y, y, y, 1))
-    least = min([chance, *(value for curve in curves for value in curve.mean)])
+    curves = [
+        _line(name, css, circuit, circuit["accuracy"], None if noise else circuit["baseline"])
+        for name, css, circuit in circuits
+    ]
+    if noise:
+        curves = [replace(curve, x=tuple(-k for k in curve.x)) for curve in curves]
+    level = _words.known(chance) or 0.0
+    least = min([level, *(value for curve in curves for value in curve.mean)])
     title = "Accuracy under noise" if noise else "Accuracy when rare values are perturbed"
     y_axis = Axis("accuracy", max(int(least * 10 - 0.5) / 10, 0), 1, percent=True)
     x = _axis(circuits[0][2], noise)
-    reference = (chance, "")  # the caption says what it is
+    reference = (level, "")  # the caption says what it is
     return line_chart(curves, x, y_axis, alt=_alt(title, curves), width=420, height=290, reference=reference)
 
 
@@ -48,10 +51,10 @@ def free_chart(circuits: Sequence[Named]) -> Markup:
         >>> free_chart([("net", "s0", record)]).count('class="line s0"')
         1
     """
-    curves = []
-    for name, css, circuit in circuits:
-        y = tuple(count / circuit["examples"] for count in circuit["no_rare"])
-        curves.append(Curve(name, css, _places(circuit, False), y, y, y, 1))
+    curves = [
+        _line(name, css, circuit, [count / circuit["examples"] for count in circuit["no_rare"]], None)
+        for name, css, circuit in circuits
+    ]
     y_axis = Axis("share of the examples", 0, 1, percent=True)
     alt = _alt("Examples without a rare value anywhere", curves)
     return line_chart(curves, _axis(circuits[0][2], False), y_axis, alt=alt, width=420, height=290)
@@ -74,31 +77,36 @@ def audit_charts(circuit: Record | None, chance: float) -> list[Markup]:
     if circuit is None or circuit["why_not"]:
         return []
     named = [("given", "real", circuit["real"]), ("control", "control", circuit["control"])]
-    kept = []
-    for name, css, found in named:
-        if found["kept"] is not None:
-            y = (1.0, *(max(share, 0.0) for share in found["kept"]))
-            kept.append(Curve(name, css, (0, *_places(found, False)), y, y, y, 1))
+    kept = [
+        _line(name, css, found, found["kept"], 1.0) for name, css, found in named if found["kept"] is not None
+    ]
     title = "Share that is kept of accuracy above chance"
     y_axis, x = Axis("kept of what is above chance", 0, 1, percent=True), _axis(circuit["real"], False)
     share = line_chart(kept, x, y_axis, alt=_alt(title, kept), width=420, height=290)
     return [accuracy_chart(named, chance=chance), share]
 
 
-def _places(circuit: Record, noise: bool) -> tuple[float, ...]:
-    return tuple(-k if noise else k for k in circuit["limits"])
+def _line(name: str, css: str, circuit: Record, values: Sequence[float | None], plain: float | None) -> Curve:
+    """A value at each limit, and at 0 that of the plain circuit; what is unknown is left out."""
+    points = [(0.0, _words.known(plain))]
+    points += [(at, _words.known(value)) for at, value in zip(circuit["limits"], values, strict=True)]
+    found = [(at, value) for at, value in points if value is not None]
+    x, y = tuple(at for at, _ in found), tuple(value for _, value in found)
+    return Curve(name, css, x, y, y, y, 1)
 
 
 def _axis(circuit: Record, noise: bool) -> Axis:
-    at = _places(circuit, noise)
+    limits = circuit["limits"]
     if noise:
-        return Axis("log₂ of the probability of a flip", at[0], max(at[-1], at[0] + 1), whole=True)
-    return Axis("l: a value on so few examples is rare (0: plain)", 0, max(at[-1], 1), "log1p")
+        low = -limits[0]
+        return Axis("log₂ of the probability of a flip", low, max(-limits[-1], low + 1), whole=True)
+    return Axis("l: a value on so few examples is rare (0: plain)", 0, max(limits[-1], 1), "log1p")
 
 
 def _alt(title: str, curves: Sequence[Curve]) -> str:
     said = " ".join(
         f"{curve.name}: from {_words.percent(curve.mean[0], 1)} to {_words.percent(curve.mean[-1], 1)}."
         for curve in curves
+        if curve
     )
     return f"{title}. {said}"

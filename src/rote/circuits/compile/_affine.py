@@ -15,7 +15,7 @@ from rote.circuits.compile._grouped import RowByRow
 #: Multiplies a word by a constant that is not negative: `multiple` or `array_multiple`.
 Multiplier = Callable[[Builder, Literals, int], Literals]
 _PRODUCTS = 1 << 16  # products built at a time
-_STEPS = 16  # of a neuron at a time: few enough that they stay in cache when they are simulated
+_STEPS = 8  # of a neuron at a time: few enough that they stay in cache when they are simulated
 
 
 @dataclass(frozen=True, eq=False)
