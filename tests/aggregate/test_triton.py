@@ -37,11 +37,11 @@ COMPILES = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from rote.aggregate._triton import COLUMNS, MOST, ROWS, kernel
+from rote.aggregate._triton import MOST, ROWS, kernel
 
 for c in (0, 1, MOST):
-    constants = {"c": c, "clamp": 1.0, "height": ROWS, "width": COLUMNS}
-    kinds = dict.fromkeys(["left", "right", "out"], "*fp32") | dict.fromkeys("mpd", "i32") | {"scale": "fp32"}
+    constants = {"c": c, "height": ROWS}
+    kinds = dict.fromkeys(["left", "right", "out"], "*fp32") | dict.fromkeys("mpd", "i32") | {"edge": "fp32"}
     source = ASTSource(kernel, signature=kinds | dict.fromkeys(constants, "constexpr"), constexprs=constants)
     for capability in (75, 90):
         assert triton.compile(source, target=GPUTarget("cuda", capability, 32)).asm["cubin"]

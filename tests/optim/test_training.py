@@ -400,7 +400,9 @@ def test_a_meter_that_comes_too_late_refuses():
     model, x, y = made()
     with winsorize(model, c=2), watch(model) as meter:
         LOSS(model(x), y).backward()
-        with pytest.raises(InputError, match=r"what replaces gradients \(rote.optim\) must come after `watch`"):
+        with pytest.raises(
+            InputError, match=r"what replaces gradients \(rote.optim\) must come after `watch`"
+        ):
             meter.update()
 
 
