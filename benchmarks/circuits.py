@@ -179,10 +179,14 @@ def limit() -> dict[str, float]:
 def share(repeats: int) -> dict[str, Any]:
     """The random local circuit on one thread, by CPU time, beside the limit of the second-level cache."""
     circuit = local()
-    X, how = examples(circuit), program(circuit, keep=True)
-    found: dict[str, Any] = {"limit_ggps": limit(), "vectors": how.vectors, "slots": how.slots}
+    X = examples(circuit)
+    found: dict[str, Any] = {"limit_ggps": limit()}
     for name, count in (("plain", False), ("counts", True)):
-        seconds = best(lambda count=count: run(circuit, how, X, count=count), repeats, time.process_time)
+        how = program(circuit, keep=True, counting=count)
+        found |= {"slots": how.slots, f"{name}_examples_a_block": 512 * how.vectors}
+        seconds = best(
+            lambda count=count, how=how: run(circuit, how, X, count=count), repeats, time.process_time
+        )
         found[f"{name}_ggps"] = circuit.gates * M / seconds / 1e9
     found["limit_after_ggps"] = limit()  # other work on the machine comes and goes
     if found["limit_ggps"]:

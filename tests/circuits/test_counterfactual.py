@@ -1,13 +1,25 @@
 """Counterfactual simulation: planted answers, the definition example by example, and what adds."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joblib import parallel_config
 from oracle_cfs_truth import composite, flipping_one, simple, without_rare
 from oracle_circuit_truth import all_examples, evaluate, node_values, random_circuit
 
-from rote.circuits import Builder, Circuit, Counterfactual, Counts, Switches, answers, pack
+from rote.circuits import (
+    Builder,
+    Circuit,
+    Counterfactual,
+    Counts,
+    Switches,
+    answers,
+    counterfactual_on_shards,
+    pack,
+)
 from rote.errors import InputError
 
 
@@ -211,6 +223,28 @@ def test_shards_add_up_to_the_whole(kind):
     joined = shards[0] + shards[1] + shards[2]
     assert joined.record() == whole.record()
     assert (joined.least_support == whole.least_support).all()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_shards_in_several_places_find_what_the_whole_finds(jobs):
+    circuit, X, y = some(7, 200, gates=80)
+    pieces = [(X[p], y[p]) for p in (slice(0, 64), slice(64, 65), slice(65, 200))]
+    shards = [pieces[0], partial(tuple, pieces[1]), pieces[2]]
+    with parallel_config(backend="threading"):
+        found = counterfactual_on_shards(circuit, shards, jobs=jobs)
+    whole = circuit.counterfactual(X, y)
+    assert found.record() == whole.record()
+    assert (found.least_support == whole.least_support).all()
+
+
+def test_shards_draw_noise_of_their_own():
+    circuit, X, y = some(7, 64, gates=80)
+    alike = counterfactual_on_shards(circuit, [(X, y), (X, y)], [1], "noise")
+    assert alike.m == 128
+    assert alike.least_support[:64].tolist() != alike.least_support[64:].tolist()
+    assert alike.switches == Switches()
+    with pytest.raises(InputError, match="at least one pair"):
+        counterfactual_on_shards(circuit, [])
 
 
 def test_shards_of_different_counts_do_not_add():

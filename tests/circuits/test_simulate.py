@@ -1,5 +1,8 @@
 """Simulation answers what every gate answers, example by example."""
 
+import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +12,17 @@ from hypothesis import strategies as st
 from oracle_circuit_truth import circuits, evaluate, node_values, random_circuit
 
 from rote._native import _loops
-from rote.circuits import Builder, Packed, one_counts, pack, simulate, simulate_counts, unpack
+from rote.circuits import (
+    Builder,
+    Circuit,
+    Packed,
+    answers,
+    one_counts,
+    pack,
+    simulate,
+    simulate_counts,
+    unpack,
+)
 from rote.circuits import _simulate as module
 from rote.circuits._schedule import program, vectors
 from rote.errors import InputError
@@ -104,6 +117,34 @@ def test_narrow_blocks_where_values_lie_far_apart():
     reach[12] = 100
     assert vectors(reach, 10**6) < 8
     assert vectors(reach, 20) == 8  # few slots: they all stay near
+
+
+def test_counting_asks_for_blocks_at_least_as_wide():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        reach, slots = rng.integers(0, 1000, 32), int(rng.integers(1, 10**6))
+        assert vectors(reach, slots, counting=True) >= vectors(reach, slots)
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("berkeley-abc"), reason="berkeley-abc is not installed")
+def test_abc_judges_a_real_circuit_alike(real_data, tmp_path):
+    """ABC's checker of the IWLS 2021 contest counts as many right answers on images of random bytes."""
+    path = real_data / "circuits/cifar10-cnn.aig"
+    rows = np.random.default_rng(0).integers(0, 256, (2000, 3073), np.uint8)
+    rows[:, 0] %= 10  # a label, then its image
+    rows.tofile(tmp_path / "batch.bin")
+    said = subprocess.run(
+        ["berkeley-abc", "-c", f"&read {path}; &iwls21test {tmp_path}/batch.bin"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    circuit = Circuit.read(path)
+    X = np.unpackbits(rows[:, 1:], axis=1, bitorder="little").astype(bool)
+    right = int((answers(circuit, simulate(circuit, X)) == rows[:, 0]).sum())
+    assert right == int(re.search(r"Correct = *(\d+)", said)[1])
 
 
 CIRCUIT = Builder(["a", "b"]).finish({"f": 4})

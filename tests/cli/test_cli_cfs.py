@@ -75,7 +75,7 @@ def test_the_installed_command_writes_a_page_that_opens(tmp_path, environment, t
     assert said[-1] == "run/index.html"
     record = json.loads((tmp_path / "run" / "cfs.json").read_text())
     shown = " ".join(html.unescape(chromium.dump_dom(tmp_path / "run" / "index.html")).split())
-    assert "points of accuracy rest on what at most 64 examples show." in shown
+    assert "points of accuracy rest on what at most 16 examples show." in shown
     assert record["circuits"][0]["listed"][0]["id"] in shown
 
 

@@ -49,11 +49,11 @@ def circuit(name="net", *, noise=False, drop=0.2, signals=True, label="cat"):
         "kind": "noise" if noise else "simple",
         "limits": limits,
         "counted": 1000,
-        "examples": 1000,
+        "examples": 5000,
         "baseline": 0.95,
         "accuracy": [0.95 - each for each in drops],
         "drop": drops,
-        "no_rare": None if noise else [900, 500, 0],
+        "no_rare": None if noise else [4500, 500, 0],
         "wrong": 50,
         "never": 600,
         "least_support": [0, 250, 100],
@@ -84,13 +84,12 @@ def test_the_page_says_what_was_found():
     assert page.count("<svg") == 2
     for words in (
         "net: 20.0 points of accuracy rest on what at most 64 examples show.",
-        "It answers 95.0\u202f% of the examples rightly, 75.0\u202f% at l = 64, and 65.0\u202f% at l = 1\u202f"
-        "024."
-        " At every limit tried, 60.0\u202f% of the examples are answered rightly.",
+        "It answers 95.0\u202f% of the examples rightly, 75.0\u202f% at l = 64, and 65.0\u202f% at "
+        "l = 1\u202f024. 0 of its right answers rest on what one example alone shows.",
         "400 gates have a value that at most 64 examples show; 10 of them, chosen at random, were each",
         "9 of them cost a right answer.",
         "50 are answered wrongly by the plain circuit, 600 rightly at every limit.",
-        '<td class="n">900</td>',
+        '<td class="n">4\u202f500</td>',
         "the largest word wins",
         "<code>700</code> y0",
     ):

@@ -61,6 +61,8 @@ def cfs(
         InputError: If circuits and data do not fit, or the folder holds another run.
     """
     asked = asked or Asked()
+    if on_progress:
+        on_progress(0, 0, "reading")  # a minute for a large text file
     named = read_circuits(circuits)
     examples = read_examples(data, asked.reading)
     if asked.reading.label is not None and Path(data).suffix.lower() == ".pla":

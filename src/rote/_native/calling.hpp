@@ -1,8 +1,7 @@
-// What the bindings share: the instruction set chosen, threads, scratch.
+// What the bindings share: the instruction set chosen, and threads.
 #pragma once
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -37,19 +36,6 @@ void in_parts(std::size_t n, std::size_t threads, Job job) {
     }
     job(0, n / parts);
     for (std::thread& other : others) other.join();
-}
-
-// At least so many bytes, 64 of them aligned, this thread's until it asks again.
-inline void* scratch_of(std::size_t bytes) {
-    thread_local std::unique_ptr<char[]> kept;
-    thread_local std::size_t room = 0;
-    if (room < bytes + 64) {
-        kept.reset(new char[bytes + 64]);
-        room = bytes + 64;
-    }
-    void* start = kept.get();
-    std::size_t space = room;
-    return std::align(64, bytes, start, space);
 }
 
 }  // namespace rote

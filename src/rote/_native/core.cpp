@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -154,6 +155,19 @@ void pack_columns(Bytes x, Outputs out, std::size_t threads, const std::string& 
     const PackColumnsLoop loop = lut_loops_for(chosen(isa)).pack;
     nb::gil_scoped_release released;
     in_parts(job.words, threads, [=](std::size_t first, std::size_t last) { loop(job, first, last); });
+}
+
+// At least so many bytes, 64 of them aligned, this thread's until it asks again.
+void* scratch_of(std::size_t bytes) {
+    thread_local std::unique_ptr<char[]> kept;
+    thread_local std::size_t room = 0;
+    if (room < bytes + 64) {
+        kept.reset(new char[bytes + 64]);
+        room = bytes + 64;
+    }
+    void* start = kept.get();
+    std::size_t space = room;
+    return std::align(64, bytes, start, space);
 }
 
 template <class T>

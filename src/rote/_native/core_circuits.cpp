@@ -4,8 +4,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -169,7 +170,10 @@ void circuit_simulate(Array<const std::uint32_t, 2> code, Array<const std::uint3
         Simulation part = whole;
         part.first = first + from * step;
         part.last = std::min(last, first + to * step);
-        part.arena = static_cast<char*>(scratch_of(slots * 8 * step));
+        std::size_t room = slots * 8 * step + 64;
+        const std::unique_ptr<char[]> held(new char[room]);  // not kept: a circuit may have many slots
+        void* aligned = held.get();
+        part.arena = static_cast<char*>(std::align(64, slots * 8 * step, aligned, room));
         std::vector<std::uint32_t> own(from && whole.ones ? whole.instructions : 0);
         if (!own.empty()) part.ones = own.data();
         loop(part);

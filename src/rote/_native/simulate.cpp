@@ -176,7 +176,8 @@ ROTE_INLINE void add_noise(const Block& on, std::uint32_t node, std::uint64_t* s
     }
 }
 
-constexpr std::size_t ahead = 12;  // instructions
+// What is read so many instructions later is asked for now: a processor does not look that far ahead.
+constexpr std::size_t ahead = 12;
 
 template <int vectors, bool xors, bool counting, bool noisy>
 void run(const Block& on) {
@@ -196,12 +197,10 @@ void run(const Block& on) {
         const std::size_t end = e < job.event_count ? job.events[e].at : job.instructions;
         for (; i < end; ++i) {
             const Instruction gate = code[i];
-            if (vectors <= 4) {  // chosen where values lie far apart: fetch what is read soon
-                const Instruction& soon = code[i + ahead < job.instructions ? i + ahead : i];
-                for (std::size_t line = 0; line < vectors; ++line) {
-                    __builtin_prefetch(arena + std::size_t{soon.a >> 1} * (vectors * 64) + 64 * line);
-                    __builtin_prefetch(arena + std::size_t{soon.b >> 1} * (vectors * 64) + 64 * line);
-                }
+            const Instruction& soon = code[i + ahead < job.instructions ? i + ahead : i];
+            for (std::size_t line = 0; line < vectors; ++line) {
+                __builtin_prefetch(arena + std::size_t{soon.a >> 1} * (vectors * 64) + 64 * line);
+                __builtin_prefetch(arena + std::size_t{soon.b >> 1} * (vectors * 64) + 64 * line);
             }
             const Vec* a = reinterpret_cast<const Vec*>(arena + std::size_t{gate.a >> 1} * (vectors * 64));
             const Vec* b = reinterpret_cast<const Vec*>(arena + std::size_t{gate.b >> 1} * (vectors * 64));

@@ -29,6 +29,17 @@ class Switches:
         decode: How the outputs name a class; told from their names unless given.
         signals_at: The limit at which single signals are tried; 64, or the largest limit where all are lower.
         lanes: Try single signals on so many pairs of signal and example in all; 0 tries none.
+
+    Raises:
+        InputError: If there are more than 65,536 lanes.
+
+    Example:
+        >>> from rote.circuits import Builder
+        >>> build = Builder(["a", "b"])
+        >>> circuit = build.finish({"f": build.and_(2, 4)})
+        >>> X, y = np.array([[1, 1], [1, 0], [1, 0], [1, 1]], bool), np.array([1, 0, 0, 1])
+        >>> circuit.counterfactual(X, y, switches=Switches(outputs=False))  # the gate drives an output alone
+        Counterfactual(simple, 4 examples: 100.0 % right; l=1: 100.0 %)
     """
 
     inputs: bool = False

@@ -92,7 +92,12 @@ def simulate_counts(
     """
     examples = checked(circuit, X, threads)
     out, of_gates = run(
-        circuit, program(circuit, keep=True), examples, count=True, threads=threads, on_progress=on_progress
+        circuit,
+        program(circuit, keep=True, counting=True),
+        examples,
+        count=True,
+        threads=threads,
+        on_progress=on_progress,
     )
     ones = np.zeros(circuit.nodes, np.int64)
     every = np.full((1, examples.words.shape[1]), ~np.uint64(0))

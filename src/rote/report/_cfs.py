@@ -174,23 +174,32 @@ def cfs_figures(record: Record) -> list[tuple[str, Markup]]:
 def _headline(record: Record) -> str:
     circuits, kind = record["circuits"], record["kind"]
     limits = circuits[0]["limits"]
-    at = _told(limits, kind)
-    drops = [circuit["drop"][at] for circuit in circuits]
+    at = _told(circuits[0])
+    drops = [max(circuit["drop"][at], 0.0) for circuit in circuits]
     if kind == "noise":
         what = f"when every gate is flipped with probability 2^−{limits[at]}"
         return f"{_span(drops)} of accuracy are lost {what}"
-    examples = (
-        "one example shows" if limits[at] == 1 else f"at most {_words.number(limits[at])} examples show"
-    )
     name = f"{_words.clip(circuits[0]['name'], 40)}: " if len(circuits) == 1 else ""
-    return f"{name}{_span(drops)} of accuracy rest on what {examples}"
+    return f"{name}{_span(drops)} of accuracy rest on what {_showing(limits[at])}"
 
 
-def _told(limits: Sequence[int], kind: str) -> int:
-    """The limit that is told of first: 64, or what comes nearest; for noise the middle one."""
-    if kind == "noise":
+def _told(circuit: Record) -> int:
+    """Which limit is told of: the largest up to 64 and to a sixtieth of the examples; of noise the middle."""
+    limits = circuit["limits"]
+    if circuit["kind"] == "noise":
         return len(limits) // 2
-    return min(range(len(limits)), key=lambda i: abs(limits[i] - 64))
+    most = min(64, circuit["examples"] // 60)
+    return max([i for i, limit in enumerate(limits) if limit <= most], default=0)
+
+
+def _showing(limit: int) -> str:
+    """Who shows a rare value.
+
+    Example:
+        >>> _showing(1), _showing(1024)
+        ('one example alone shows', 'at most 1\u202f024 examples show')
+    """
+    return "one example alone shows" if limit == 1 else f"at most {_words.number(limit)} examples show"
 
 
 def _span(drops: Sequence[float]) -> str:
@@ -242,7 +251,7 @@ def _shown(
 
 def _in_words(circuit: Record) -> str:
     kind, limits = circuit["kind"], circuit["limits"]
-    at = _told(limits, kind)
+    at = _told(circuit)
     plain, then, last = (
         _words.percent(value, 1)
         for value in (circuit["baseline"], circuit["accuracy"][at], circuit["accuracy"][-1])
@@ -252,8 +261,10 @@ def _in_words(circuit: Record) -> str:
     if at != len(limits) - 1:
         end = f"2^−{limits[-1]}" if kind == "noise" else f"l = {_words.number(limits[-1])}"
         said += f", and {last} at {end}"
-    never = _words.percent(circuit["never"] / circuit["examples"], 1)
-    return f"{said}. At every limit tried, {never} of the examples are answered rightly."
+    if kind == "noise":
+        return f"{said}."
+    alone = _words.number(circuit["least_support"][0])
+    return f"{said}. {alone} of its right answers rest on what {_showing(limits[0])}."
 
 
 def _tried(signals: Record | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rote.errors import InputError
 from rote.studies import (
     coherent_gradients,
+    counterfactual_simulation,
     generalization_mystery,
     learning_and_memorization,
     m_coherence,
@@ -17,6 +18,7 @@ from rote.studies._study import Study
 
 STUDIES: tuple[Study, ...] = (
     coherent_gradients.STUDY,
+    counterfactual_simulation.STUDY,
     generalization_mystery.STUDY,
     learning_and_memorization.STUDY,
     m_coherence.STUDY,

@@ -89,7 +89,9 @@ def model_as_gates(config: Config, seed: int, place: Place) -> Made:
         return _forest(config, seed, data)
     bits, bits_test = data.x > 127, data.x_test > 127
     if config["model"] == "luts":
-        return _luts(config, seed, Images(bits, _upper(data.y, data), bits_test, _upper(data.y_test, data), 2))
+        return _luts(
+            config, seed, Images(bits, _upper(data.y, data), bits_test, _upper(data.y_test, data), 2)
+        )
     if config["model"] == "table":
         circuit = compile_table(bits, data.y, classes=data.classes)
     else:
@@ -126,7 +128,10 @@ def _forest(config: Config, seed: int, data: Images) -> Made:
 def _luts(config: Config, seed: int, task: Images) -> Made:
     model = LUTNetworkClassifier(config["k"], config["width"], config["depth"], seed=seed).fit(task.x, task.y)
     circuit = compile_luts(model)
-    facts = {"train": float(model.score(task.x, task.y)), "test": float(model.score(task.x_test, task.y_test))}
+    facts = {
+        "train": float(model.score(task.x, task.y)),
+        "test": float(model.score(task.x_test, task.y_test)),
+    }
     return Made(circuit, input_bits(circuit, task.x), task.y, facts)
 
 

@@ -7,23 +7,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rote.data import Dataset, Splits, load, plant
+from rote.data import Dataset, NoiseKind, Splits, load, plant
+
+_KINDS: dict[str, NoiseKind] = {"permuted": "permute", "uniform": "uniform"}
 
 
 class Images(NamedTuple):
     """Training and test images.
 
     Attributes:
-        x: Training images as bytes, flat, shape ``[m, pixels]``.
+        x: Training images as bytes or bits, flat, shape ``[m, pixels]``.
         y: The labels that are trained on, ``[m]``.
         x_test: Test images.
         y_test: Their labels, all true.
         classes: How many classes there are.
     """
 
-    x: NDArray[np.uint8]
+    x: NDArray[Any]
     y: NDArray[np.int64]
-    x_test: NDArray[np.uint8]
+    x_test: NDArray[Any]
     y_test: NDArray[np.int64]
     classes: int
 
@@ -72,8 +74,7 @@ def images(choice: Choice, seed: int, data_dir: Path | None) -> Images:
     splits = _loaded(choice.data, choice.train, data_dir)
     train = splits.train
     if choice.labels != "real":
-        kind = "permute" if choice.labels == "permuted" else "uniform"
-        train = plant(train, kind, choice.rate, seed=seed)
+        train = plant(train, _KINDS[choice.labels], choice.rate, seed=seed)
     return Images(
         _bytes(train, choice.halved),
         np.asarray(train.y, np.int64),

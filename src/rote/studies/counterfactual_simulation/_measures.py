@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations, pairwise
 
-from rote.studies._study import Record, Rows, one, some
+from rote.studies._study import MissingCellError, Record, Rows, one, some
 
 NETS = ("short", "long", "random")
 """The nets of the first experiment, from the one that loses least to the one that loses most."""
@@ -36,14 +36,26 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def steepness(rows: Rows, net: str, chance: float = CHANCE, **wanted: object) -> float:
+def steepness(rows: Rows, net: str, **wanted: object) -> float:
     """How soon a curve falls: the share lost, mean over all limits."""
-    return mean(lost(one(rows, net=net, **wanted), chance))
+    return mean(lost(one(rows, net=net, **wanted)))
 
 
-def order(rows: Rows, nets: Sequence[str] = NETS, **wanted: object) -> float:
+def order(rows: Rows, **wanted: object) -> float:
     """Smallest gap in steepness from one net to the next that should be steeper."""
-    return min(b - a for a, b in pairwise([steepness(rows, net, **wanted) for net in nets]))
+    return min(b - a for a, b in pairwise([steepness(rows, net, **wanted) for net in NETS]))
+
+
+def order_of_forests(rows: Rows) -> float:
+    """Gap in steepness between the two forests."""
+    real, permuted = (steepness(rows, net) for net in FORESTS)
+    return permuted - real
+
+
+def luts_apart(rows: Rows) -> float:
+    """Gap in steepness between two networks of luts, whose question has two answers."""
+    real, permuted = (mean(lost(one(rows, net=net), 0.5)) for net in ("luts-r", "luts-p"))
+    return permuted - real
 
 
 def counterpart(record: Record, limit: int) -> int:
@@ -71,9 +83,9 @@ def order_of_drops(rows: Rows, limit: int, **wanted: object) -> float:
     return min(b - a for a, b in pairwise([drop(rows, net, limit, **wanted) for net in NETS]))
 
 
-def highest_end(rows: Rows, nets: Sequence[str] = NETS, **wanted: object) -> float:
+def highest_end(rows: Rows) -> float:
     """Largest accuracy at the last limit."""
-    return max(float(one(rows, net=net, **wanted)["accuracy"][-1]) for net in nets)
+    return max(float(one(rows, net=net)["accuracy"][-1]) for net in NETS)
 
 
 def gap(rows: Rows, net: str) -> float:
@@ -87,21 +99,14 @@ def more_overfit(rows: Rows) -> float:
     return gap(rows, "long") - gap(rows, "short")
 
 
-def moved(rows: Rows, net: str, **arms: tuple[object, object]) -> float:
-    """Largest distance between the curves of two circuits of one net.
-
-    Args:
-        rows: Cells of one seed.
-        net: Which net.
-        arms: What of the configuration differs: a name, and its two values.
-    """
-    first, second = (one(rows, net=net, **{name: pair[i] for name, pair in arms.items()}) for i in (0, 1))
-    return max(abs(a - b) for a, b in zip(first["accuracy"], second["accuracy"], strict=True))
-
-
-def moved_somewhere(rows: Rows, **arms: tuple[object, object]) -> float:
-    """The same, the largest of all nets."""
-    return max(moved(rows, net, **arms) for net in NETS)
+def moved(rows: Rows, multiplier: str, xor: bool) -> float:
+    """Largest distance between the curves of a net's usual circuit and of this one, over limits and nets."""
+    found = []
+    for net in NETS:
+        usual = one(rows, net=net, multiplier="shift-add", xor=True)["accuracy"]
+        other = one(rows, net=net, multiplier=multiplier, xor=xor)["accuracy"]
+        found.append(max(abs(a - b) for a, b in zip(usual, other, strict=True)))
+    return float(max(found))
 
 
 def worse_by_structure(rows: Rows) -> float:
@@ -118,8 +123,9 @@ def without_rare(rows: Rows, net: str) -> float:
 
 def nets_above_forests(rows: Rows) -> float:
     """Steepness of the net that loses least, less that of the forest that loses most."""
-    nets = min(steepness(rows, net, model="net") for net in NETS)
-    return nets - max(steepness(rows, net, model="forest") for net in FORESTS)
+    same = len(one(rows, net=NETS[0])["limits"])  # forests go on to larger ones
+    nets = min(steepness(rows, net) for net in NETS)
+    return nets - max(mean(lost(one(rows, net=net))[:same]) for net in FORESTS)
 
 
 def half_point(record: Record) -> float:
@@ -137,7 +143,7 @@ def half_point(record: Record) -> float:
 
 
 def forests_stand(rows: Rows) -> float:
-    """How much more noise forests stand: half point of the weakest forest less the strongest net's, in bits."""
+    """Half point of the weakest forest less that of the strongest net, in bits."""
     of = {net: half_point(one(rows, net=net, kind="noise")) for net in (*NETS, *FORESTS)}
     return min(of[net] for net in FORESTS) - max(of[net] for net in NETS)
 
@@ -175,11 +181,23 @@ def crossing(high: Sequence[float], low: Sequence[float]) -> float | None:
     return low[i] + part * (low[i + 1] - low[i])
 
 
+def over_epochs(rows: Rows, **wanted: object) -> list[Record]:
+    """The records of one training after each of its stops.
+
+    Raises:
+        MissingCellError: If one is not there.
+    """
+    here = {row.config["epochs"]: row for row in some(rows, **wanted)}
+    stops = next(iter(here.values())).config["stops"] if here else []
+    if not here or set(stops) != set(here):
+        raise MissingCellError("no cell has all epochs")
+    return [here[epochs].record for epochs in stops]
+
+
 def crossings(rows: Rows, **wanted: object) -> list[float | None]:
     """The crossing of each two nets whose plain circuits are 5 points or more apart."""
     found = []
-    records = [row.record for row in some(rows, **wanted)]
-    curves = [[float(record["baseline"]), *record["accuracy"]] for record in records]
+    curves = [[float(r["baseline"]), *r["accuracy"]] for r in over_epochs(rows, **wanted)]
     for a, b in combinations(sorted(curves, key=lambda curve: -curve[0]), 2):
         if a[0] - b[0] >= 0.05:
             found.append(crossing(a, b))
@@ -209,8 +227,38 @@ def higher_with_less_noise(rows: Rows) -> float:
     return crossing_point(rows, net="third") - crossing_point(rows, net="half", kind="simple")
 
 
-def distance(rows: Rows, kinds: tuple[str, str], **wanted: object) -> float:
-    """Mean distance between the curves of two kinds of perturbing, over limits and nets."""
-    first, second = ([row.record["accuracy"] for row in some(rows, kind=kind, **wanted)] for kind in kinds)
-    found = [abs(a - b) for x, y in zip(first, second, strict=True) for a, b in zip(x, y, strict=True)]
-    return mean(found) if found else math.nan
+def distance(first: Sequence[Record], second: Sequence[Record]) -> float:
+    """Mean distance between curves of the same nets, over limits and nets.
+
+    Example:
+        >>> round(distance([{"accuracy": [0.9, 0.5]}], [{"accuracy": [0.8, 0.6]}]), 6)
+        0.1
+    """
+    pairs = zip(first, second, strict=True)
+    return mean([abs(a - b) for x, y in pairs for a, b in zip(x["accuracy"], y["accuracy"], strict=True)])
+
+
+def composite_from_simple(rows: Rows) -> float:
+    """Mean distance of Composite from Simple, on the nets with half of their labels random."""
+    return distance(*(over_epochs(rows, net="half", kind=kind) for kind in ("simple", "composite")))
+
+
+def random_from_simple(rows: Rows) -> float:
+    """Mean distance of random values from opposite ones, on the nets of the first experiment."""
+    kinds = ("simple", "random")
+    return distance(*([one(rows, net=net, kind=kind) for net in NETS] for kind in kinds))
+
+
+def at_first(rows: Rows, net: str) -> float:
+    """Accuracy at the first limit."""
+    return float(one(rows, net=net)["accuracy"][0])
+
+
+def fitted(rows: Rows, net: str) -> float:
+    """Accuracy of the plain circuit."""
+    return float(one(rows, net=net)["baseline"])
+
+
+def first_drop(rows: Rows, net: str) -> float:
+    """Accuracy lost at the first limit."""
+    return fitted(rows, net) - at_first(rows, net)

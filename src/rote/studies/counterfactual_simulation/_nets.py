@@ -62,7 +62,8 @@ def snapshots(training: Training, seed: int, data_dir: Path | None) -> Mapping[i
         data_dir: Where the data lie.
 
     Example:
-        >>> found = snapshots(Training(Choice("digits", 200, 0, "real", 0.0), (16,), (1, 5), 20, 0.01), 0, None)
+        >>> digits = Choice("digits", 200, 0, "real", 0.0)
+        >>> found = snapshots(Training(digits, (16,), (1, 5), 20, 0.01), 0, None)
         >>> sorted(found), found[1].train < found[5].train, found[5].net.shape
         ([1, 5], True, (64,))
     """
