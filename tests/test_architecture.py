@@ -28,7 +28,8 @@ BEFORE = {
     "luts": FOUNDATIONS | {"data", "learners"},
     "aggregate": FOUNDATIONS,
     "optim": FOUNDATIONS | {"aggregate", "gradients"},
-    "integrations": FOUNDATIONS | {"gradients"},
+    "dynamics": FOUNDATIONS | {"data", "learners"},
+    "integrations": FOUNDATIONS | {"gradients", "dynamics"},
     "audit": FOUNDATIONS | {"data", "learners", "gradients", "aggregate", "optim", "runs", "rote"},
     "studies": FOUNDATIONS | {"data", "learners", "gradients", "optim", "luts", "audit", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote", "audit"},
@@ -165,8 +166,10 @@ def test_modules_are_private_and_packages_public(path):
 
 
 def test_the_top_level_is_tiny():
-    rooms = ["aggregate", "data", "gradients", "integrations", "learners", "luts", "optim", "report", "runs"]
-    names = sorted(["LUTNetworkClassifier", "__version__", "audit", *rooms, "studies", "watch"])
+    rooms = ["aggregate", "data", "dynamics", "gradients", "integrations", "learners", "luts", "optim"]
+    names = sorted(
+        ["LUTNetworkClassifier", "__version__", "audit", *rooms, "report", "runs", "studies", "watch"]
+    )
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

@@ -18,6 +18,7 @@ ROOMS = [
     "audit",
     "cli",
     "data",
+    "dynamics",
     "gradients",
     "integrations",
     "learners",

@@ -26,6 +26,7 @@ __all__ = [
     "aggregate",
     "audit",
     "data",
+    "dynamics",
     "gradients",
     "integrations",
     "learners",

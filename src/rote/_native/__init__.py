@@ -10,6 +10,7 @@ the extension is loaded.
     [[2, 1], [1, 2]]
 """
 
+from rote._native._gf2 import gf2_echelon
 from rote._native._loops import NativeStatus, and_counts, clamped_products, pack_bits, status
 from rote._native._luts import lut_counts, lut_outputs, pack_columns
 
@@ -17,6 +18,7 @@ __all__ = [
     "NativeStatus",
     "and_counts",
     "clamped_products",
+    "gf2_echelon",
     "lut_counts",
     "lut_outputs",
     "pack_bits",

@@ -26,6 +26,15 @@ def lut_outputs(
     isa: str,
 ) -> None: ...
 def pack_columns(x: NDArray[np.uint8], out: NDArray[np.uint64], threads: int, isa: str) -> None: ...
+def gf2_window(
+    rows: NDArray[np.uint64],
+    column: int,
+    width: int,
+    rank: int,
+    leads: NDArray[np.uint8],
+    threads: int,
+    isa: str,
+) -> int: ...
 def clamped(
     left: Factors,
     right: Factors,
