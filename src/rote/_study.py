@@ -71,7 +71,7 @@ def export(done: Done, folder: Path) -> list[Path]:
     """Copy a study's results to where they are kept: its record, its cells, and each figure as SVG.
 
     Numbers keep six significant digits. The cells' file has one JSON object a line; the claims can be judged
-    again by it.
+    again by it, and the figures drawn, so the record leaves their points out.
 
     Args:
         done: The study.
@@ -93,7 +93,8 @@ def export(done: Done, folder: Path) -> list[Path]:
             line = json.dumps(rounded(one), ensure_ascii=False, allow_nan=False)
             cells.setdefault(line, {"figures": []})["figures"].append(figure)
     lines = [f'{{"figures": {json.dumps(of["figures"])}, {line[1:]}\n' for line, of in cells.items()]
-    files = {home / "study.json": _json(record), home / "cells.jsonl": "".join(lines)}
+    kept = record | {"figures": [_without(figure, "panels") for figure in record["figures"]]}
+    files = {home / "study.json": _json(kept), home / "cells.jsonl": "".join(lines)}
     files |= {home / f"{name}.svg": drawing for name, drawing in study_drawings(record).items()}
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -156,6 +157,10 @@ def kept_results(folder: Path) -> str:
         if said.exists():
             remarks[f"{file.parts[-3]}/{file.parts[-2]}"] = json.loads(said.read_text(encoding="utf-8"))
     return ledger(records, remarks)
+
+
+def _without(record: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != name}
 
 
 def _json(record: dict[str, Any]) -> str:

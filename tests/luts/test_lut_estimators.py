@@ -372,3 +372,12 @@ def test_parameters_may_be_numbers_of_numpy(tmp_path):
     fitted.memory_limit = object()
     with pytest.raises(InputError, match="A parameter cannot be saved"):
         save(fitted, tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize(("output", "codes", "whole"), [("table", "one-vs-rest", 18), ("vote", "bits", 8)])
+def test_every_layer_is_told(output, codes, whole):
+    rng, told = np.random.default_rng(0), []
+    X, y = rng.random((60, 8)) > 0.5, np.arange(60) % 3
+    model = LUTNetworkClassifier(2, 4, 2, output=output, codes=codes, bags=2)
+    model.fit(X, y, on_layer=lambda done, total: told.append((done, total)))
+    assert told == [(done, whole) for done in range(1, whole + 1)]

@@ -396,6 +396,16 @@ def test_a_meter_beside_it_sees_plain_gradients(order):
         model.zero_grad()
 
 
+def test_a_meter_that_comes_too_late_refuses():
+    model, x, y = made()
+    with winsorize(model, c=2), watch(model) as meter:
+        LOSS(model(x), y).backward()
+        with pytest.raises(
+            InputError, match=r"what replaces gradients \(rote.optim\) must come after `watch`"
+        ):
+            meter.update()
+
+
 def test_layers_that_couple_examples_are_refused():
     model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     with winsorize(model, c=1):

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from rote.runs import RunFolder, content_hash
 
 KIND, PAGE = "lut fit", "report.html"
 OnProgress = Callable[[int, int, str], None]
-"""``on_progress(done, total, text)``: how many networks are learnt, or cells are run."""
+"""``on_progress(done, total, text)``: how many layers are learnt, or cells are run."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def fit(
         reading: How to read the data.
         out: The run folder; ``rote-runs/lut-<data>-<hash>`` where ``None``.
         command: What the user typed, for the page.
-        on_progress: Told how many networks are learnt.
+        on_progress: Told how many layers are learnt.
 
     Returns:
         The folder with one ``.safetensors`` file for each task, and ``report.html``.
@@ -124,11 +125,14 @@ def fit(
         threads=learning.threads,
     ) as run:
         reused = run.done
+        layers = [_layers(learning, task) for task in tasks]
         for i, task in enumerate(tasks):
-            tell(i, len(tasks), task.output and f"output {task.output}")
+            before, text = sum(layers[:i]), task.output and f"output {task.output}"
+            tell(before, sum(layers), text)
             if not run.has(f"model-{i}") or not (run.path / model_file(i, len(tasks))).exists():
-                _learn(run, i, task, learning, model_file(i, len(tasks)))
-        tell(len(tasks), len(tasks), "")
+                on_layer = partial(_tell_layer, tell, before, sum(layers), text)
+                _learn(run, i, task, learning, model_file(i, len(tasks)), on_layer)
+        tell(sum(layers), sum(layers), "")
         run.save("data", _data_record(data, tasks, reading))
         done = fitted(run, reused=reused)
         run.finish()
@@ -188,11 +192,29 @@ def model_file(number: int, models: int) -> str:
     return "model.safetensors" if models == 1 else f"model-{number:0{len(str(models - 1))}}.safetensors"
 
 
-def _learn(run: RunFolder, number: int, task: Task, learning: Learning, file: str) -> None:
+def _layers(learning: Learning, task: Task) -> int:
+    """How many layers a task's networks have together."""
+    estimator = learning.estimator(None)
+    questions = code_matrix(estimator.codes, len(set(task.train.y.tolist())), seed=estimator.seed).shape[1]
+    return int(estimator.recipe().layers * questions * estimator.bags)
+
+
+def _tell_layer(tell: OnProgress, before: int, total: int, text: str, done: int, _: int) -> None:
+    tell(before + done, total, text)
+
+
+def _learn(
+    run: RunFolder,
+    number: int,
+    task: Task,
+    learning: Learning,
+    file: str,
+    on_layer: Callable[[int, int], None],
+) -> None:
     """Learn one task, and save its network, then what is known of it."""
     began = time.perf_counter()
     estimator = learning.estimator(make_binariser(learning.binariser, learning.bits, task))
-    estimator.fit(task.train.X, task.train.y)
+    estimator.fit(task.train.X, task.train.y, on_layer=on_layer)
     seconds = time.perf_counter() - began
     record = model_record(estimator, task, train=estimator.records_)
     estimator.set_params(threads=1)  # how it was learnt makes no difference to its file

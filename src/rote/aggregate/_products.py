@@ -1,9 +1,10 @@
-"""Clamped or trimmed sums of products: the native loop on a CPU, sorting in torch elsewhere."""
+"""Clamped or trimmed sums of products: the native loop on a CPU, Triton or sorting in torch elsewhere."""
 
 import torch
 from torch import Tensor
 
 from rote._native import clamped_products as native_products
+from rote.aggregate._triton import clamped_on_gpu, serves
 from rote.errors import InputError
 
 #: Products that a thread should have to be worth starting.
@@ -48,6 +49,8 @@ def clamped_products(
         return torch.from_numpy(found)
     if not 0 <= 2 * c < len(left):
         raise InputError(f"`c` must satisfy 0 <= 2c < m. Got c={c} with m={len(left)} examples.")
+    if serves(left, c):
+        return clamped_on_gpu(left, right, c=c, drop=drop, scale=scale)
     return products_by_sorting(left, right, c=c, drop=drop, scale=scale)
 
 

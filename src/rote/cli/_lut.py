@@ -127,7 +127,7 @@ def fit_luts(  # noqa: D417 - the groups' options are described in their classes
     """
     from rote._lut import fit
 
-    with progress("fit", unit="networks") as step:
+    with progress("fit", unit="layers") as step:
         done = fit(
             data,
             _learning({"k": k, "width": width, "depth": depth, "seed": seed}, wiring, bits, running),

@@ -56,8 +56,9 @@ def check_model_sums(capture: Capture, units: list[Unit], replays: list[Replay])
                 raise InputError(
                     "`model`: what was captured of layer "
                     f"`{unit.name or type(unit.module).__name__}` does not add up to the gradient of "
-                    f"`{name}`: the loss must reach it only through the outputs of the model, and the "
-                    "forward pass must not be random."
+                    f"`{name}`: the loss must reach it only through the outputs of the model, the "
+                    "forward pass must not be random, and what replaces gradients (rote.optim) must come "
+                    "after `watch`."
                 )
 
 

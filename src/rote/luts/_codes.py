@@ -71,5 +71,6 @@ def decode(share: NDArray[np.float64], code: NDArray[np.bool_]) -> NDArray[np.fl
     """
     share = np.clip(share, 1e-12, 1 - 1e-12)
     logs = np.log(share) @ code.T.astype(float) + np.log1p(-share) @ (~code).T.astype(float)
+    logs = np.round(logs, 9)  # equally probable classes stay equal, whatever order their sums were taken in
     odds = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))

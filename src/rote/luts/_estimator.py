@@ -1,6 +1,7 @@
 """The scikit-learn estimator."""
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -123,8 +124,13 @@ class LUTNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         names = Recipe.__dataclass_fields__
         return Recipe(**{name: getattr(self, name) for name in names})
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, *, on_layer: Callable[[int, int], None] | None = None) -> Self:
         """Learn from examples ``X [m, features]`` with labels ``y [m]``.
+
+        Args:
+            X: The examples.
+            y: Their labels.
+            on_layer: Told after each layer how many are learnt, and how many there will be.
 
         Raises:
             InputError: If a parameter is outside its bounds, there are fewer than two classes, or it does not
@@ -144,7 +150,7 @@ class LUTNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             label = pack_bits(np.ascontiguousarray(self.code_[labels, question][None]))[0]
             return Examples(bits, label, m=len(rows), threads=self.threads).counts
 
-        self._learn(counter, m=len(rows), inputs=inputs)
+        self._learn(counter, m=len(rows), inputs=inputs, on_layer=on_layer)
         return self
 
     def _prepare(self, classes: NDArray[Any], *, m: int, inputs: int) -> None:
@@ -162,9 +168,23 @@ class LUTNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         networks = self.bags * self.code_.shape[1]
         check_memory(self.recipe(), m=m, inputs=inputs, networks=networks, limit=self.memory_limit)
 
-    def _learn(self, counter: Callable[[int], Counter], *, m: int, inputs: int) -> None:
+    def _learn(
+        self,
+        counter: Callable[[int], Counter],
+        *,
+        m: int,
+        inputs: int,
+        on_layer: Callable[[int, int], None] | None = None,
+    ) -> None:
         """Learn each bag of each question from its counts."""
         found = []
+        number_of = count(1)
+        whole = self.recipe().layers * self.code_.shape[1] * self.bags
+
+        def tell() -> None:
+            if on_layer is not None:
+                on_layer(next(number_of), whole)
+
         for question in range(self.code_.shape[1]):
             for number in range(question * self.bags, (question + 1) * self.bags):
                 found.append(
@@ -175,6 +195,7 @@ class LUTNetworkClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
                         m=m,
                         network=number,
                         bag=number if self.bags > 1 else None,
+                        on_layer=tell,
                     )
                 )
         self.networks_ = tuple(network for network, _ in found)

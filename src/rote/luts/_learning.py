@@ -1,5 +1,6 @@
 """Learning a network layer by layer from counts: one pass, no gradients."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +32,14 @@ class LayerRecord:
 
 
 def learn(
-    count: Counter, recipe: Recipe, *, inputs: int, m: int, network: int = 0, bag: int | None = None
+    count: Counter,
+    recipe: Recipe,
+    *,
+    inputs: int,
+    m: int,
+    network: int = 0,
+    bag: int | None = None,
+    on_layer: Callable[[], None] = lambda: None,
 ) -> tuple[Network, tuple[LayerRecord, ...]]:
     """Learn a network for one yes-or-no question.
 
@@ -45,6 +53,7 @@ def learn(
         m: How many examples there are.
         network: The network's number: each draws wiring and frozen bits of its own.
         bag: The bag that it learns from, or None for all examples.
+        on_layer: Called after each layer.
 
     Returns:
         The network, and a record of each layer.
@@ -62,7 +71,7 @@ def learn(
     weighing = replace(once, on=True)
     layers: list[Layer] = []
     records: list[LayerRecord] = []
-    widths = [recipe.width] * recipe.depth + [1] * (recipe.output == "table")
+    widths = [recipe.width] * recipe.depth + [1] * (recipe.layers - recipe.depth)
     plain = np.empty((0, 2, 0), np.int64)
     for depth, width in enumerate(widths):
         boosted = weighing if recipe.boost and layers and depth < recipe.depth else once
@@ -74,6 +83,7 @@ def learn(
         answers = decide(plain, weighed, fills, ties=recipe.ties, rare=recipe.rare)
         layers.append(Layer(fanins, pack_tables(answers)))
         records.append(record_of(plain, answers))
+        on_layer()
     counts = np.empty((2, 0), np.int64)
     if recipe.output == "table":
         counts = np.where(plain[0].sum(axis=0) <= recipe.rare, 0, plain[0])

@@ -80,3 +80,8 @@ class Recipe:
             raise InputError(
                 f'`output="{self.output}"` needs a layer that votes: set `depth` to 1 or more. Got 0.'
             )
+
+    @property
+    def layers(self) -> int:
+        """How many layers are learnt: the hidden ones, and the lut that answers where one does."""
+        return self.depth + (self.output == "table")

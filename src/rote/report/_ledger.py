@@ -77,7 +77,7 @@ def _figure(figure: Record, home: str, remarks: Mapping[str, str]) -> str:
     title = f"### {_cell(figure['title'])}"
     if not figure["cells"]:
         return f"{title}\n\nNot run at this scale."
-    drawing = f"[Drawing]({home}/{figure['name']}.svg). " if figure["panels"] else ""
+    drawing = f"[Drawing]({home}/{figure['name']}.svg). " if figure["cells"] else ""
     part = (
         ""
         if figure["cells"] >= figure["asked"]

@@ -1,6 +1,7 @@
 """Where cells run: in this process, in processes beside it, or on the machines of a Dask or Ray cluster."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ def run_cells(cells: Sequence[Cell], place: Place, crew: Crew) -> Iterator[tuple
 def _numbered(
     number: int, function: Run, config: Config, seed: int, place: Place, owner: int | None
 ) -> tuple[int, dict[str, Any]]:
+    if owner is not None and os.getpid() != owner:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     return number, compute(function, config, seed, place, alone=False, owner=owner)
 
 
