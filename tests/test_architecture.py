@@ -31,7 +31,8 @@ BEFORE = {
     "dynamics": FOUNDATIONS | {"data", "learners"},
     "integrations": FOUNDATIONS | {"gradients", "dynamics"},
     "audit": FOUNDATIONS | {"data", "learners", "gradients", "aggregate", "optim", "runs", "rote"},
-    "studies": FOUNDATIONS | {"data", "learners", "gradients", "optim", "luts", "audit", "runs", "rote"},
+    "studies": FOUNDATIONS
+    | {"data", "learners", "gradients", "optim", "luts", "dynamics", "audit", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "runs", "rote", "audit"},
 }
 EVERY_ROOM = {*BEFORE, "rote"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rote.dynamics import Checkpoints
+from rote.dynamics import Checkpoints, checkpoint_steps
 from rote.dynamics._checkpoints import as_checkpoints, load
 from rote.errors import InputError
 
@@ -106,6 +106,17 @@ def test_what_is_given_is_checked():
             live.add(step, nn.Linear(1, 1))
     with pytest.raises(InputError, match=r"one of \[1\]. Got 2"):
         live[2]
+
+
+def test_steps_are_dense_early_then_even():
+    steps = checkpoint_steps(5000)
+    assert (steps[0], steps[-1]) == (0, 5000)
+    assert list(steps) == sorted(set(steps))
+    assert set(range(0, 5001, 500)) <= set(steps)
+    assert len([step for step in steps if step <= 100]) >= 6
+    assert checkpoint_steps(1) == (0, 1)
+    with pytest.raises(InputError, match="total=0"):
+        checkpoint_steps(0)
 
 
 @pytest.mark.parametrize(

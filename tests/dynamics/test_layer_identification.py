@@ -10,7 +10,7 @@ from torch import nn
 from rote.dynamics import CKA, SVCCA, activations
 from rote.learners import Recipe, start, train_epoch
 
-NETWORKS, WIDTH, DEPTH = 10, 448, 4
+NETWORKS, WIDTH, DEPTH = 10, 512, 4
 
 
 def trained(seed, x, y):
@@ -38,13 +38,13 @@ def test_cka_finds_the_same_layer_of_another_seed():
     tanhs = [str(2 * layer + 1) for layer in range(DEPTH)]
     features = [list(activations(net, x[797:], tanhs).values()) for net in nets]
 
-    def share_found(measure):
-        kept = [[measure.prepare(x) for x in some] for some in features]
+    def share_found(measure, networks=NETWORKS):
+        kept = [[measure.prepare(x) for x in some] for some in features[:networks]]
         found = [
             (measure.compare(kept[a], kept[b]).argmax(1) == torch.arange(DEPTH)).double().mean()
-            for a, b in permutations(range(NETWORKS), 2)
+            for a, b in permutations(range(networks), 2)
         ]
         return float(torch.stack(found).mean())
 
     assert share_found(CKA()) >= 0.99
-    assert share_found(SVCCA(squares=True)) < 0.6  # in their table 10 %
+    assert share_found(SVCCA(squares=True), networks=4) < 0.6  # in their table 10 %

@@ -176,6 +176,30 @@ def test_a_dead_layer_is_nan_and_does_not_stop_the_others():
         assert np.isnan(found.bottom_up(measure))
 
 
+class Size:
+    """An index of one's own: how alike are the layers' norms."""
+
+    name = "size"
+
+    def prepare(self, X):
+        return X.norm()
+
+    def compare(self, left, right):
+        a, b = torch.stack(left)[:, None], torch.stack(right)[None]
+        return torch.minimum(a, b) / torch.maximum(a, b)
+
+    def doubt(self, prepared):
+        return "Sizes say little."
+
+
+def test_a_measure_of_ones_own(planted):
+    start, _, states, probe = planted
+    found = layer_by_time(start, states, probe, measures=[Size(), CKA()])
+    assert list(found.similarity) == ["size", "CKA"]
+    np.testing.assert_allclose(found.diagonal("size")[-1], 1)
+    assert found.warnings == ("size, layer '0' (and 2 more): Sizes say little.",)
+
+
 def test_unrelated_networks_show_the_published_null():
     """Wide random layers of unrelated inputs have nothing in common; what CCA then says is known."""
     X, Y = torch.randn(400, 40), torch.randn(400, 40)

@@ -4,13 +4,18 @@ Is a model so far explained by a simpler one (`explained`, `Recorder`)? Which fe
 (`randomised`), given data where some are simpler than others (`lms`, `ms`, `stripes`, `dominoes`)? What can
 elimination learn that gradients cannot (`solve_gf2`, `learn_parity`, `gradient_variance`)? How complex is
 each layer (`by_depth`, `fourier_mass`)? What does linear algebra foretell (`spectrum`, `complete_matrix`)?
+Which layers are settled when (`layer_by_time`, and `linear_cka`, `svcca` below it), and need the settled ones
+still be trained (`FreezeTraining`)? Is there a barrier between two networks (`line`, `match_weights`), and
+from which step on is there none (`instability`)?
+
 Sources: Nakkiran et al. 2019 (arXiv 1905.11604), Shah et al. 2020 (arXiv 2006.07710), Shalev-Shwartz, Shamir
-and Shammah 2017 (arXiv 1703.07950), Arora et al. 2018 and 2019 (arXiv 1802.06509, 1905.13655).
+and Shammah 2017 (arXiv 1703.07950), Arora et al. 2018 and 2019 (arXiv 1802.06509, 1905.13655), Raghu et
+al. 2017 (arXiv 1706.05806), Kornblith et al. 2019 (arXiv 1905.00414), Frankle et al. 2020 (arXiv 1912.05671).
 """
 
 from rote.dynamics._by_depth import DepthProfile, by_depth
 from rote.dynamics._cca import mean_cca, pwcca, svcca
-from rote.dynamics._checkpoints import Checkpoints
+from rote.dynamics._checkpoints import Checkpoints, checkpoint_steps
 from rote.dynamics._cka import hsic1, linear_cka, minibatch_cka, rbf_cka
 from rote.dynamics._completion import Completion, complete_matrix, effective_rank
 from rote.dynamics._deep_linear import (
@@ -98,6 +103,7 @@ __all__ = [
     "balanced_factors",
     "bits_of_accuracy",
     "by_depth",
+    "checkpoint_steps",
     "complete_matrix",
     "conditioning",
     "descend",

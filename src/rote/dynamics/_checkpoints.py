@@ -116,6 +116,32 @@ class Checkpoints:
         return f"Checkpoints: {len(self)} in {where}{span}"
 
 
+def checkpoint_steps(total: int, *, early: int = 10, even: int = 10) -> tuple[int, ...]:
+    """When to keep a checkpoint: at the start, densely early on, then evenly, and at the end.
+
+    Args:
+        total: Steps of the training.
+        early: Logarithmically spaced steps from 1 to the end.
+        even: Evenly spaced ones.
+
+    Returns:
+        Rising steps from 0 to ``total``, each once.
+
+    Raises:
+        InputError: If a number is below 1.
+
+    Example:
+        >>> checkpoint_steps(1000, early=3, even=4)
+        (0, 1, 10, 100, 250, 500, 750, 1000)
+    """
+    if min(total, early, even) < 1:
+        raise InputError(
+            f"`checkpoint_steps` needs numbers of at least 1. Got total={total}, early={early}, even={even}."
+        )
+    log = (round(total ** (k / early)) for k in range(early + 1))
+    return tuple(sorted({0, *log, *(round(total * k / even) for k in range(even + 1))}))
+
+
 def as_checkpoints(given: "Checkpoints | str | Path | Iterable[tuple[int, State]]") -> Checkpoints:
     """Checkpoints from whatever holds them.
 

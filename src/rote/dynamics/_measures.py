@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rote.dynamics._cca import Subspace, correlations, projected, subspace, too_few
-from rote.dynamics._cka import centred, normalised, ucentred
+from rote.dynamics._cka import centred, ucentred
 from rote.errors import InputError
 
 
@@ -63,7 +63,7 @@ class CKA:
         return "CKA"
 
     def prepare(self, X: Tensor) -> Tensor:
-        """Centred Gram matrices of the batches in one vector, scaled so that inner products are HSIC₁."""
+        """Centred Gram matrices of the batches in one vector of length 1, so that inner products are CKA."""
         if self.batch < 4 or X.dim() != 2 or len(X) < 4:
             raise InputError(
                 "Unbiased CKA needs features [n, p] of at least 4 examples, and as many a batch. Got shape "
@@ -77,11 +77,13 @@ class CKA:
             gram = ucentred(x @ x.T)
             gram /= (len(x) * (len(x) - 3)) ** 0.5
             grams.append(gram.reshape(-1))
-        return torch.cat(grams)
+        whole = torch.cat(grams)
+        return whole.div_(whole.norm())
 
     def compare(self, left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-        """Sums of HSIC₁ over the batches, divided once."""
-        return normalised(left, right)
+        """Sums of HSIC₁ over the batches, divided once: all layers with all layers in one product."""
+        cosines: Tensor = torch.stack(list(left)) @ torch.stack(list(right)).T
+        return cosines.clamp(-1.0, 1.0)
 
     def doubt(self, prepared: Tensor) -> str | None:
         """Nothing: it has no bias to hide."""
