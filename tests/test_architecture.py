@@ -29,11 +29,12 @@ BEFORE = {
     "circuits": FOUNDATIONS | {"data", "learners", "luts"},
     "aggregate": FOUNDATIONS,
     "optim": FOUNDATIONS | {"aggregate", "gradients"},
-    "integrations": FOUNDATIONS | {"gradients"},
+    "dynamics": FOUNDATIONS | {"data", "learners"},
+    "integrations": FOUNDATIONS | {"gradients", "dynamics"},
     "audit": FOUNDATIONS
     | {"data", "learners", "gradients", "aggregate", "optim", "circuits", "runs", "rote"},
     "studies": FOUNDATIONS
-    | {"data", "learners", "gradients", "optim", "luts", "circuits", "audit", "runs", "rote"},
+    | {"data", "learners", "gradients", "optim", "luts", "circuits", "dynamics", "audit", "runs", "rote"},
     "report": FOUNDATIONS | {"data", "learners", "gradients", "circuits", "runs", "rote", "audit"},
 }
 EVERY_ROOM = {*BEFORE, "rote"}
@@ -168,9 +169,9 @@ def test_modules_are_private_and_packages_public(path):
 
 
 def test_the_top_level_is_tiny():
-    rooms = ["aggregate", "circuits", "data", "gradients", "integrations"]
-    rooms += ["learners", "luts", "optim", "report", "runs"]
-    names = sorted(["Circuit", "LUTNetworkClassifier", "__version__", "audit", *rooms, "studies", "watch"])
+    rooms = ["aggregate", "circuits", "data", "dynamics", "gradients", "integrations"]
+    rooms += ["learners", "luts", "optim", "report", "runs", "studies"]
+    names = sorted(["Circuit", "LUTNetworkClassifier", "__version__", "audit", *rooms, "watch"])
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):

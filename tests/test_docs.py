@@ -19,6 +19,7 @@ ROOMS = [
     "circuits",
     "cli",
     "data",
+    "dynamics",
     "gradients",
     "integrations",
     "learners",

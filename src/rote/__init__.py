@@ -30,6 +30,7 @@ __all__ = [
     "audit",
     "circuits",
     "data",
+    "dynamics",
     "gradients",
     "integrations",
     "learners",

@@ -11,6 +11,7 @@ the extension is loaded.
 """
 
 from rote._native._circuits import circuit_levels, circuit_mark, circuit_rewrite
+from rote._native._gf2 import gf2_echelon
 from rote._native._loops import NativeStatus, and_counts, clamped_products, pack_bits, status
 from rote._native._luts import lut_counts, lut_outputs, pack_columns
 from rote._native._program import Chance, Program
@@ -27,6 +28,7 @@ __all__ = [
     "circuit_schedule",
     "circuit_simulate",
     "clamped_products",
+    "gf2_echelon",
     "lut_counts",
     "lut_outputs",
     "pack_bits",

@@ -63,6 +63,15 @@ def circuit_simulate(
     threads: int,
     isa: str,
 ) -> None: ...
+def gf2_window(
+    rows: NDArray[np.uint64],
+    column: int,
+    width: int,
+    rank: int,
+    leads: NDArray[np.uint8],
+    threads: int,
+    isa: str,
+) -> int: ...
 def clamped(
     left: Factors,
     right: Factors,

@@ -15,6 +15,7 @@
 #include "and_counts.hpp"
 #include "calling.hpp"
 #include "clamped.hpp"
+#include "gf2.hpp"
 #include "luts.hpp"
 
 namespace nb = nanobind;
@@ -227,6 +228,44 @@ void clamped(Factors<T> left, Factors<T> right, nb::ndarray<T, nb::ndim<2>, nb::
     });
 }
 
+Gf2Loops gf2_loops_for(Isa isa) {
+#ifdef ROTE_X86
+    switch (isa) {
+        case Isa::avx512: return avx512::gf2_loops();
+        case Isa::avx2: return avx2::gf2_loops();
+        case Isa::v2: return v2::gf2_loops();
+        default: break;
+    }
+#endif
+    (void)isa;
+    return plain::gf2_loops();
+}
+
+using Leads = nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::size_t gf2_window_cleared(Outputs rows, std::size_t column, std::size_t width, std::size_t rank, Leads leads,
+                               std::size_t threads, const std::string& isa) {
+    const Gf2 on{rows.data(), rows.shape(0), rows.shape(1), column, width, rank};
+    if (!width || column % 64 + width > 64 || width > gf2_window || column / 64 >= on.words || rank > on.m ||
+        leads.shape(0) < gf2_window)
+        throw std::invalid_argument("the window must be 1 to 32 columns of one word of `rows`");
+    const Gf2Loops loops = gf2_loops_for(chosen(isa));
+    std::uint8_t* const found_at = leads.data();
+    nb::gil_scoped_release released;
+    const std::size_t strips = (on.words - column / 64 + gf2_strip - 1) / gf2_strip;
+    const std::size_t entries = strips * gf2_tables * 256 * gf2_strip;
+    auto* const tables = static_cast<std::uint64_t*>(scratch_of(8 * entries + 4 * on.m));
+    auto* const values = reinterpret_cast<std::uint32_t*>(tables + entries);
+    const std::size_t found = loops.pivots(on, values, found_at);
+    const std::size_t first = rank + found;
+    if (!found || first == on.m) return found;
+    loops.tables(on, found_at, found, tables);
+    in_parts(on.m - first, threads, [=](std::size_t from, std::size_t to) {
+        loops.clear(on, values, tables, first + from, first + to);
+    });
+    return found;
+}
+
 }  // namespace
 }  // namespace rote
 
@@ -241,6 +280,8 @@ NB_MODULE(_core, module) {
     module.def("pack_columns", &rote::pack_columns, "x"_a.noconvert(), "out"_a.noconvert(), "threads"_a,
                "isa"_a);
     rote::bind_circuits(module);
+    module.def("gf2_window", &rote::gf2_window_cleared, "rows"_a.noconvert(), "column"_a, "width"_a, "rank"_a,
+               "leads"_a.noconvert(), "threads"_a, "isa"_a);
     module.def("clamped", &rote::clamped<float>, "left"_a.noconvert(), "right"_a.noconvert(), "out"_a.noconvert(),
                "c"_a, "clamp"_a, "scale"_a, "threads"_a, "isa"_a);
     module.def("clamped", &rote::clamped<double>, "left"_a.noconvert(), "right"_a.noconvert(), "out"_a.noconvert(),

@@ -1,6 +1,6 @@
-"""Coherence while a Lightning ``Trainer`` trains: ``CoherenceCallback``.
+"""While a Lightning ``Trainer`` trains: ``CoherenceCallback``, and ``FreezeTraining``.
 
-The package may be ``lightning`` or ``pytorch_lightning``; it is imported when the callback is asked for.
+The package may be ``lightning`` or ``pytorch_lightning``; it is imported when a callback is asked for.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import nn
 
+from rote.dynamics import FreezeTraining as _FreezeTraining
 from rote.errors import InputError
 from rote.gradients import watch
 from rote.integrations._derive import derive
 from rote.integrations._loggers import CoherenceLog, Logger
 from rote.integrations._steps import StepMeter, Watcher
 
-__all__ = ["CoherenceCallback"]
+__all__ = ["CoherenceCallback", "FreezeTraining"]
 
 
 class _Trainer(Protocol):
     """What is needed of a ``Trainer``."""
 
     global_step: int
+    estimated_stepping_batches: float
     world_size: int
     is_global_zero: bool
     loggers: Sequence[Any]
@@ -155,13 +157,70 @@ class _TrainersLoggers:
             logger.log_metrics(dict(scalars), step=step)
 
 
+class _Freezing:
+    """Freezes layers from below while ``Trainer.fit`` trains: :class:`rote.dynamics.FreezeTraining`.
+
+    How much of training is done is told by ``trainer.estimated_stepping_batches``. ``callback.freeze`` is the
+    plain object: after training, ``callback.freeze.saving()`` says what was saved. A fit that goes on from a
+    checkpoint freezes at its first batch what was frozen when the checkpoint was written.
+
+    Args:
+        layers: Names of modules of what is trained, from below; its children with parameters unless given.
+        model: From the ``LightningModule`` to what is frozen, such as ``operator.attrgetter("net")``; itself
+            unless given.
+        start: The share of training at which the lowest layer is frozen.
+        end: The share at which the last but one is.
+
+    Raises:
+        InputError: If neither package is installed; when training starts, if a layer is unknown, the length
+            of training is not known, or several processes train.
+    """
+
+    freeze: _FreezeTraining
+
+    def __init__(
+        self,
+        layers: Sequence[str] | None = None,
+        *,
+        model: Callable[[nn.Module], nn.Module] | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> None:
+        super().__init__()
+        self._layers, self._model, self._start, self._end = layers, model, start, end
+
+    def on_train_start(self, trainer: _Trainer, pl_module: nn.Module) -> None:
+        """Find the layers."""
+        if trainer.world_size > 1:
+            raise InputError(
+                "`FreezeTraining` needs training in one process: others wait for gradients that frozen "
+                f"layers have no longer. Got {trainer.world_size} processes."
+            )
+        if not trainer.estimated_stepping_batches < float("inf"):
+            raise InputError(
+                "`FreezeTraining` needs to know how long training is. Got a Trainer without an end: set "
+                "max_epochs or max_steps."
+            )
+        model = pl_module if self._model is None else self._model(pl_module)
+        self.freeze = _FreezeTraining(model, self._layers, start=self._start, end=self._end)
+
+    def on_train_batch_start(
+        self, trainer: _Trainer, pl_module: nn.Module, batch: object, batch_idx: int
+    ) -> None:
+        """Freeze what is due."""
+        self.freeze.step(min(1.0, trainer.global_step / trainer.estimated_stepping_batches))
+
+
+_CALLBACKS = {"CoherenceCallback": _Hooks, "FreezeTraining": _Freezing}
+
 if TYPE_CHECKING:
     CoherenceCallback = _Hooks
+    FreezeTraining = _Freezing
 
 
 def __getattr__(name: str) -> object:
-    if name != "CoherenceCallback":
+    if name not in _CALLBACKS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     packages = ("lightning.pytorch", "pytorch_lightning")
-    made = derive(_Hooks, name, "Callback", packages, extra="lightning")
+    made = derive(_CALLBACKS[name], name, "Callback", packages, extra="lightning")
     return globals().setdefault(name, made)

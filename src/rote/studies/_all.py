@@ -8,9 +8,14 @@ from rote.errors import InputError
 from rote.studies import (
     coherent_gradients,
     counterfactual_simulation,
+    deep_linear,
+    features_by_depth,
     generalization_mystery,
     learning_and_memorization,
+    linear_regression,
     m_coherence,
+    parities,
+    simplicity_bias,
     single_table_pca,
     weak_and_strong,
 )
@@ -19,9 +24,14 @@ from rote.studies._study import Study
 STUDIES: tuple[Study, ...] = (
     coherent_gradients.STUDY,
     counterfactual_simulation.STUDY,
+    deep_linear.STUDY,
+    features_by_depth.STUDY,
     generalization_mystery.STUDY,
     learning_and_memorization.STUDY,
+    linear_regression.STUDY,
     m_coherence.STUDY,
+    parities.STUDY,
+    simplicity_bias.STUDY,
     single_table_pca.STUDY,
     weak_and_strong.STUDY,
 )
