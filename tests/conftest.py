@@ -11,6 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long a case takes says how busy the machine is, nothing else.
+settings.register_profile("rote", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("rote")
 
 
 @pytest.fixture(autouse=True)
