@@ -53,17 +53,22 @@ def test_what_has_no_gates_gets_a_narrow_one_in_its_place(blobs):
 
 
 @pytest.mark.parametrize(
-    ("side", "epochs", "words"),
+    ("side", "channels", "epochs", "words"),
     [
-        (8, 8, "three hidden layers of 48, was trained on the same labels."),
-        (28, 8, "three convolutions of 1, 2 and 2 channels, was trained on the same labels."),
-        (28, 10**6, "three convolutions of 2, 4 and 4 channels, was trained on the same labels."),
-        (100, 8, "2 channels, was trained on the same labels of images of 25 × 25 pixels."),
+        (8, 1, 8, "three hidden layers of 48, was trained on the same labels."),
+        (28, 1, 8, "three hidden layers of 32, was trained on the same labels and images of 14 × 14 pixels."),
+        (
+            28,
+            1,
+            10**6,
+            "three hidden layers of 48, was trained on the same labels and images of 14 × 14 pixels.",
+        ),
+        (100, 3, 8, "three hidden layers of 24, was trained on the same labels and images of 9 × 9 pixels."),
     ],
 )
-def test_a_large_network_gets_the_widest_that_is_small_enough(side, epochs, words):
-    splits = images(side)
-    made = (cnn if side >= 16 else mlp)((1, side, side), 2)
+def test_a_large_network_gets_the_widest_that_is_small_enough(side, channels, epochs, words):
+    splits = images(side, channels=channels)
+    made = (cnn if side >= 16 else mlp)((channels, side, side), 2)
     plan = replace(PLAN, recipe=replace(PLAN.recipe, epochs=epochs))
     chosen = choose_subject(made, lambda: made, splits, plan)
     assert chosen.words.startswith("The network itself would be about ")
@@ -82,11 +87,11 @@ def test_examples_with_too_many_features_are_left_alone():
 
 
 def test_smaller_images_are_means_of_blocks():
-    X = np.arange(2 * 1 * 40 * 36, dtype=np.float32).reshape(2, 1, 40, 36)
+    X = np.arange(2 * 1 * 31 * 24, dtype=np.float32).reshape(2, 1, 31, 24)
     small_ones = _smaller(X)
-    assert small_ones.shape == (2, 1, 20, 18)
+    assert small_ones.shape == (2, 1, 15, 12)
     assert small_ones[0, 0, 0, 0] == X[0, 0, :2, :2].mean()
-    assert _smaller(X[:, :, :32, :32]).shape == (2, 1, 32, 32)
+    assert _smaller(X[:, :, :16, :16]).shape == (2, 1, 16, 16)
 
 
 def test_what_is_kept_is_a_share_of_what_is_above_chance():

@@ -258,6 +258,9 @@ def test_every_configuration_is_its_own_and_has_a_cost(scale):
         configs = figure.configs(scale)
         assert len({str(config) for config in configs}) == len(configs)
         assert all(figure.cost(config) > 0 for config in configs)
+        for config in configs:
+            most = 30 if config["kind"] == "noise" else ((config["train"] or 60_000) - 1) // 2
+            assert max(config["limits"]) <= most
 
 
 def test_the_first_figure_has_the_sizes_of_the_paper():

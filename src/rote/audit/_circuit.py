@@ -1,6 +1,6 @@
 """The network as a circuit: how much of its accuracy rests on rare patterns, beside the control's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from rote.circuits import Counterfactual, Switches, input_bits
 from rote.data import Dataset, Splits
 from rote.data._splits import stratified_order
 from rote.errors import InputError
-from rote.learners import cnn, logits, mlp
+from rote.learners import logits, mlp
 from rote.runs import RunFolder
 
 KINDS = ("real", "control")
@@ -27,7 +27,8 @@ _LARGE_AUDIT = 2e12  # operations of its training, from which compiling the larg
 _EXAMPLES = 10_000
 _KEPT = ("examples", "baseline", "limits", "accuracy", "drop", "no_rare", "least_support", "wrong", "never")
 _HARDLY = 0.05  # above chance, of which no share is taken
-_SIDE = 32  # images are made smaller than this before a narrow network sees them
+_FEATURES = 256  # of an image, that a narrow network sees
+_WIDTHS = (64, 48, 32, 24, 16, 12, 8, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,24 +77,15 @@ def choose_subject(network: nn.Module, factory: Factory, splits: Splits, plan: P
     if own <= most and not excuse:
         return Subject(factory, train.X, test.X, True, "The network of the first run was compiled.")
     why = excuse or f"The network itself would be about {own * _GATES / 1e6:,.0f} million gates, too many"
-    X, test_x = _smaller(train.X), _smaller(test.X)
-    for words, narrow in _narrow(X.shape[1:]):
-        made = build(narrow, X.shape[1:], len(train.classes))
-        if _multiply_adds(made, np.zeros((2, *X.shape[1:]), np.float32)) <= most:
-            size = "" if X.shape == train.X.shape else f" of images of {X.shape[2]} × {X.shape[3]} pixels"
-            there = f"in its place a narrow one, {words}, was trained on the same labels{size}."
-            return Subject(narrow, X, test_x, False, f"{why}: {there}")
+    x, test_x = _smaller(train.X), _smaller(test.X)
+    size = "" if x.shape == train.X.shape else f" and images of {x.shape[2]} × {x.shape[3]} pixels"
+    for width in _WIDTHS:
+        narrow = partial(mlp, hidden=(width, width, width))
+        made = build(narrow, x.shape[1:], len(train.classes))
+        if _multiply_adds(made, np.zeros((2, *x.shape[1:]), np.float32)) <= most:
+            words = f"three hidden layers of {width}, was trained on the same labels{size}."
+            return Subject(narrow, x, test_x, False, f"{why}: in its place a narrow one, {words}")
     return f"{why}, and so would be a narrow one in its place: an example has too many features."
-
-
-def _narrow(shape: Sequence[int]) -> Iterator[tuple[str, Factory]]:
-    """Narrow networks, the widest first, and what they are."""
-    if len(shape) == 3 and min(shape[1:]) >= 16:
-        for c in (8, 4, 2, 1):
-            words = f"three convolutions of {c}, {2 * c} and {2 * c} channels"
-            yield words, partial(cnn, channels=(c, 2 * c, 2 * c))
-    for h in (64, 48, 32, 24, 16, 12, 8, 4):
-        yield f"three hidden layers of {h}", partial(mlp, hidden=(h, h, h))
 
 
 def _multiply_adds(network: nn.Module, examples: NDArray[np.float32]) -> float:
@@ -112,20 +104,21 @@ def _refused(network: nn.Module, shape: Sequence[int]) -> str:
 
 
 def _smaller(X: NDArray[Any]) -> NDArray[Any]:
-    """Images of at most ``_SIDE`` pixels a side, as means of blocks; what is no image stays.
+    """Images of at most ``_FEATURES`` numbers, as means of square blocks; what is no image stays.
 
     Example:
-        >>> _smaller(np.full((2, 1, 64, 70), 7, np.uint8)).shape, _smaller(np.zeros((2, 9))).shape
-        ((2, 1, 21, 23), (2, 9))
+        >>> _smaller(np.full((2, 1, 28, 28), 7, np.uint8)).shape, _smaller(np.zeros((2, 999))).shape
+        ((2, 1, 14, 14), (2, 999))
     """
-    if X.ndim != 4 or max(X.shape[2:]) <= _SIDE:
+    if X.ndim != 4:
         return X
-    by = -(-max(X.shape[2:]) // _SIDE)
-    by = min(by, *X.shape[2:])
     m, c, height, width = X.shape
+    by = 1
+    while c * (height // by) * (width // by) > _FEATURES and by < min(height, width):
+        by += 1
     cut = X[:, :, : height // by * by, : width // by * by]
     blocks = cut.reshape(m, c, height // by, by, width // by, by)
-    return np.asarray(blocks.mean(axis=(3, 5), dtype=np.float32).astype(X.dtype))
+    return X if by == 1 else np.asarray(blocks.mean(axis=(3, 5), dtype=np.float32).astype(X.dtype))
 
 
 def circuit_record(
@@ -211,7 +204,7 @@ def _sentences(found: dict[str, Any]) -> list[str]:
         f"{100 * real['baseline']:.1f} % of {real['examples']:,} examples that it learned from rightly; the "
         f"control, trained on permuted labels, {100 * control['baseline']:.1f} % of its own.",
         f"When every value that a gate takes on at most {real['at']} of these examples is perturbed, it "
-        f"loses {_lost(real)}; the control {_lost(control)}.",
+        f"{_lost(real)}; the control {_lost(control)}.",
     ]
     rounding = 100 * (real["network_accuracy"] - real["baseline"])
     if abs(rounding) > 3:
@@ -224,7 +217,7 @@ def _sentences(found: dict[str, Any]) -> list[str]:
 
 def _lost(found: dict[str, Any]) -> str:
     place = found["limits"].index(found["at"])
-    points = f"{100 * found['drop'][place]:.1f} points"
     if found["kept"] is None:
-        return f"{points} of the hardly anything that it had learned"
-    return f"{points}, {100 * (1 - found['kept'][place]):.0f} % of what it has above chance"
+        return "had hardly anything above chance to lose"
+    share = 100 * (1 - found["kept"][place])
+    return f"loses {100 * found['drop'][place]:.1f} points, {share:.0f} % of what it has above chance"

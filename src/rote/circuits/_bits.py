@@ -17,7 +17,7 @@ def input_bits(circuit: Circuit, X: NDArray[Any], *, threads: int = 1) -> Packed
 
     Where there are as many features as inputs, each is one bit: 0 or 1, else bytes above 127. Where there are
     eight inputs for each feature, the features are bytes, and input ``8 * f + k`` is bit k of byte f, the
-    lowest first. Images go as they lie in memory: colour by colour, in each row by row, as CIFAR-10's files do.
+    lowest first. Images go as they lie in memory: colour by colour, each row by row, as in CIFAR-10's files.
 
     Args:
         circuit: Which reads them.

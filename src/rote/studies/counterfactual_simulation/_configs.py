@@ -73,7 +73,7 @@ def memory(scale: Scale) -> list[Config]:
     """A table, networks of luts, a balanced tree, and the short net."""
     base = {**_base(scale), "halved": 0}
     luts = {**base, "model": "luts", "k": 8, "width": 256 if scale == "quick" else 1024, "depth": 5}
-    table = 2000 if scale == "quick" else 10_000
+    table = 4000 if scale == "quick" else 10_000  # a gate or so for each of its bits
     return [
         {**base, "model": "table", "net": "table", "train": table},
         {**luts, "net": "luts-r"},

@@ -57,7 +57,18 @@ def _panel(title: str, rows: Rows, kind: str = "simple", chance: tuple[float, st
 
 
 def nets(rows: Rows) -> list[Panel]:
-    """The curves of the first experiment."""
+    """The curves of the first experiment, and what is lost: the paper's measure of overfitting."""
+    lines = [
+        Line(_NAMES[net], [_loss(row.record) for row in here], _STYLES[net])
+        for net in ("short", "long", "random")
+        if (here := some(rows, net=net))
+    ]
+    axis = Axis("plain less perturbed", low=0.0, high=1.0, percent=True)
+    return _panel("Simple CFS", rows) + ([Panel("Accuracy lost", _RARITY, axis, lines)] if lines else [])
+
+
+def forests(rows: Rows) -> list[Panel]:
+    """The curves of forests and nets."""
     return _panel("Simple CFS", rows)
 
 
@@ -88,6 +99,10 @@ def no_rare(rows: Rows) -> list[Panel]:
     )
 
 
+def _loss(record: Record) -> list[Point]:
+    return curve([0, *record["limits"]], [0.0, *(record["baseline"] - value for value in record["accuracy"])])
+
+
 def _free(record: Record) -> list[Point]:
     return curve(record["limits"], [count / record["examples"] for count in record["no_rare"]])
 
@@ -99,8 +114,8 @@ def noise(rows: Rows) -> list[Panel]:
 
 def epochs(rows: Rows) -> list[Panel]:
     """Curves of one training after each of its stops, for each share of random labels and kind."""
-    kinds = {"simple": "Simple CFS", "composite": "Composite CFS", "noise": "Noise on every gate"}
-    shares = {"half": (0.5, "half of the labels random"), "third": (2 / 3, "a third random")}
+    kinds = {"simple": "Simple CFS", "composite": "Composite CFS", "noise": "noise"}
+    shares = {"half": (0.5, "Half random"), "third": (2 / 3, "A third random")}
     found = []
     for net, (level, words) in shares.items():
         for kind, title in kinds.items():
@@ -112,8 +127,8 @@ def epochs(rows: Rows) -> list[Panel]:
             ]
             if lines:
                 axis = _NOISE if kind == "noise" else _RARITY
-                reference = (level, "1/2" if net == "half" else "2/3")
-                found.append(Panel(f"{title}, {words}", axis, accuracy(), lines, reference))
+                # The mark has no name: it would stand where the curves begin.
+                found.append(Panel(f"{words}: {title}", axis, accuracy(), lines, (level, "")))
     return found
 
 
