@@ -130,9 +130,9 @@ STUDY = Study(
         "exactly.",
         "Biases, the order of additions, and where bits are cut off are not in the paper: a bias starts the "
         "sum, products are added one by one, the sum is cut off, not rounded.",
-        "Which numbers decide about a claim, and where they should lie, was written before any curve was "
-        "seen. A curve’s steepness is the share lost of what is above chance, mean over all limits, so that "
-        "nets which do not all begin at 100 % can be compared.",
+        "Which numbers decide about a claim, and where they should lie, was written before any curve of "
+        "these models was seen. A curve’s steepness is the share lost of what is above chance, mean over "
+        "all limits, so that nets which do not all begin at 100 % can be compared.",
         "Lookup tables, networks of luts and the tree read one bit a pixel of 28×28, above 127 or not. At "
         "paper scale the table has 10,000 examples of the 60,000. Networks of luts have 256 tables in each "
         "of five layers, at paper scale 1,024; they are not in the paper.",
