@@ -59,7 +59,9 @@ def signal(config, seed, told):
     share = 2.0**-n if told else 2.0 ** (-n / 8)
     known = [share * (1 + seed / 100)] * (n + 1)
     bound = [1 / comb(n, k) if told else share / 3 for k in range(n + 1)]
-    return {"known": known, "bound": bound, "mean": share, "squared": 1.0}
+    off = 1e-15 if told else 0.5 + seed / 100
+    slope = -float(n) if told else -n / 2
+    return {"known": known, "bound": bound, "mean": share, "squared": 1.0, "share": slope, "off": off}
 
 
 def planted(told=True):
@@ -172,5 +174,7 @@ def test_lines_go_on_at_the_top_after_a_run_stopped():
 def test_the_lemma_and_the_network_in_small():
     found = _signal.cell({"n": 3, "width": 4}, 0, Place())
     assert found["mean"] == pytest.approx(found["squared"] / 8)
+    assert found["share"] == pytest.approx(-3)
+    assert found["off"] < 1e-12
     assert all(known <= bound for known, bound in zip(found["known"], found["bound"], strict=True))
     assert _signal.network_cell({"n": 3}, 0, Place()) == {"error": 0.0, "units": 1.0}

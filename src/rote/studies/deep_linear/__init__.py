@@ -56,7 +56,7 @@ STUDY = Study(
     title="Deep linear networks",
     paper="Arora, Cohen & Hazan, On the Optimization of Deep Networks, ICML 2018, arXiv 1802.06509; Arora, "
     "Cohen, Hu & Luo, Implicit Regularization in Deep Matrix Factorization, NeurIPS 2019, arXiv "
-    "1905.13655; lecture notes, Windows On Theory, 2021",
+    "1905.13655; lecture notes “What do deep networks learn and when do they learn it”, 2021",
     link="https://arxiv.org/abs/1905.13655",
     figures=(_MODES, _FLOW, _COMPLETION),
     deviations=(

@@ -90,9 +90,10 @@ _REGIMES = Figure(
 STUDY = Study(
     name="linear-regression",
     title="Linear regression by gradient descent",
-    paper="What do deep networks learn and when do they learn it, lecture notes, Windows On Theory, 2021; "
-    "Strohmer & Vershynin 2009, arXiv math/0702226",
-    link="https://windowsontheory.org",
+    paper="Lecture notes “What do deep networks learn and when do they learn it”, 2021; Strohmer & "
+    "Vershynin, A Randomized Kaczmarz Algorithm with Exponential Convergence, 2009, arXiv "
+    "math/0702226",
+    link="https://arxiv.org/abs/math/0702226",
     figures=(_LIMIT, _RATES, _EDGE, _KACZMARZ, _SHAPES, _SQUARES, _REGIMES),
     deviations=(
         "No experiment of the lecture is repeated: its statements, and the formulas behind them, are put to "

@@ -14,7 +14,7 @@ HALVED = (True, False)
 _SIZES: dict[Scale, dict[str, Any]] = {"quick": {"n": 20, "d": 50}, "paper": {"n": 200, "d": 500}}
 _FACTOR, _MOST, _SHOWN = 1e10, 20_000, 200
 _SHARES = [0.3 + 0.025 * i for i in range(33)]
-_MOST_SHOWN = 2.0  # powers of ten by which an error has grown
+_MOST_SHOWN = 5.0  # powers of ten by which an error has grown
 
 
 def configs(scale: Scale) -> list[Config]:

@@ -10,7 +10,7 @@ from rote.studies._panels import Axis, Line, Panel, curve
 from rote.studies._study import Config, MissingCellError, Place, Record, Row, Rows, Scale, one, some
 from rote.studies.linear_regression._problem import log10, log_looks, problem
 
-RATIOS = (0.1, 0.25, 0.5, 0.9, 1.0, 1 / 0.9, 2.0, 4.0, 10.0)
+RATIOS = (0.1, 0.25, 0.5, 0.9, 1.0, 1.1, 2.0, 4.0, 10.0)
 """γ = d/n; the larger of d and n is the size."""
 AWAY = (0.1, 0.25, 0.5, 2.0, 4.0, 10.0)
 """Those where a matrix of some hundred rows is large enough for the limit."""

@@ -20,7 +20,10 @@ _ELIMINATION = Figure(
 _NOISE = Figure(
     name="noise",
     title="Wrong labels",
-    words="Of 2 n examples. Elimination trusts each of the n equations that it rests on: one wrong is enough.",
+    words=(
+        "Twice as many examples as coordinates. Elimination trusts every one of the n equations it rests "
+        "on: a single wrong one is enough."
+    ),
     cell=_elimination.cell,
     configs=_elimination.noise_configs,
     panels=_elimination.noise_panels,
@@ -86,7 +89,7 @@ STUDY = Study(
     title="Parities",
     paper="Shalev-Shwartz, Shamir & Shammah, Failures of Gradient-Based Deep Learning, ICML 2017, arXiv "
     "1703.07950; Barak et al., Hidden Progress in Deep Learning, NeurIPS 2022, arXiv 2207.08799; "
-    "lecture notes, Windows On Theory, 2021",
+    "lecture notes “What do deep networks learn and when do they learn it”, 2021",
     link="https://arxiv.org/abs/1703.07950",
     figures=(_ELIMINATION, _NOISE, _DENSE, _SPARSE, _NETWORK, _SIGNAL),
     deviations=(

@@ -165,7 +165,7 @@ NETWORK = (
         "a-network-is-a-parity",
         "Representing a parity is easy: a small network is it, exactly.",
         _LECTURE,
-        "Largest error on all 2^n points, parities of every size, n up to 12",
+        "Largest error on all 2^n points, parities of every size, at most over n",
         equal_to(0.0),
         lambda rows: _signal.worst_network(rows, "error"),
         exact=True,
@@ -186,8 +186,7 @@ SIGNAL = (
         "variance-lemma",
         "The mean square of what the mean gradient knows of a parity, over all 2^n of them, is E‖∇f‖²/2^n.",
         f"{_FAILURES}, Theorem 1; with equality by Parseval",
-        "log₁₀ of the share by which it differs, at most over n up to 12: computed subset size by subset "
-        "size",
+        "log₁₀ of the share by which it differs, at most over n: computed subset size by subset size",
         below(-9),
         _signal.off_the_lemma,
     ),

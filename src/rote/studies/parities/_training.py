@@ -170,7 +170,7 @@ def dense_panels(rows: Rows) -> list[Panel]:
     sizes = sorted({row.config["n"] for row in rows})
     seeds = sorted({row.seed for row in rows})
     accuracy = Axis("accuracy", low=0.4, high=1.0, percent=True)
-    lines = [Line(f"n = {n}", [_accuracy(r) for r in some(rows, n=n)], i) for i, n in enumerate(sizes)]
+    lines = [Line(f"n = {n}", [_accuracy(r) for r in some(rows, n=n)], i % 6) for i, n in enumerate(sizes)]
     seen = [
         sorted((float(r.config["n"]), float(taken(r) * r.config["batch"])) for r in rows if r.seed == seed)
         for seed in seeds

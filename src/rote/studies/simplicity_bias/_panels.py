@@ -6,7 +6,7 @@ from rote.studies._panels import Axis, Line, Panel, Point, curve
 from rote.studies._study import Row, Rows, some
 from rote.studies.simplicity_bias._stripes import BINS
 
-SHARE = Axis("test accuracy", low=0.4, high=1.0, percent=True)
+SHARE = Axis("accuracy", low=0.4, high=1.0, percent=True)
 LAYERS = ("layer 1", "layer 2", "output")
 
 
@@ -44,7 +44,7 @@ def stripes(rows: Rows) -> list[Panel]:
         for style, (side, name) in enumerate(names.items())
         if some(rows, side=side)
     ]
-    found = [Panel("Three data sets", Axis("step"), SHARE, lines, (0.95, "half-plane"))] if lines else []
+    found = [Panel("Three data sets", Axis("step"), SHARE, lines, (0.95, ""))] if lines else []
     right = {"accuracy": "as it is", "rest_accuracy": "no stripes", "randomised_accuracy": "no plane"}
     found += _panel("Right: what it rests on", some(rows, side="right"), Axis("step"), right, (0.95, ""))
     for side in ("left", "right"):
@@ -74,13 +74,13 @@ def _directions(side: str, rows: Sequence[Row]) -> Panel:
 def slabs(rows: Rows) -> list[Panel]:
     """Accuracy as it is, without the simple coordinate, and without all others."""
     kinds = {"lms-5": "LMS-5", "ms-5-7": "MS-(5,7)", "lms-hat-7": "LMS-hat-7", "ms-7": "MS-7"}
-    names = {"accuracy": "as it is", "rest_accuracy": "no complex", "randomised_accuracy": "no simple"}
+    names = {"accuracy": "as it is", "rest_accuracy": "no others", "randomised_accuracy": "no simple"}
     found = []
     for data, title in kinds.items():
         shown = {"train": "training", **names} if "hat" in data else names
         if data == "ms-7":  # none of its coordinates is simpler
             shown = {"train": "training", "accuracy": "test"}
-        reference = (0.95, "noisy linear") if "hat" in data else None
+        reference = (0.95, "") if "hat" in data else None
         found += _panel(title, some(rows, data=data), Axis("step"), shown, reference)
     return found
 
