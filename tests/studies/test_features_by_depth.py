@@ -93,7 +93,7 @@ def test_a_measure_that_is_undefined_leaves_it_open():
 
 
 def test_a_cell_measures_every_layer_before_and_after():
-    config = {**TOY, "network": "mlp", "size": [6, 5], "epochs": 1, "halved": 1, "lines": 2}
+    config = {**TOY, "network": "mlp", "size": [6, 5], "epochs": 1, "halved": 1, "lines": 2, "components": 5}
     record = _depth.cell(config, 0, Place())
     for when in _depth.WHEN:
         assert [len(record[when][name]) for name in _depth.MEASURES] == [3] * 6

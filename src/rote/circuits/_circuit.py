@@ -134,7 +134,7 @@ class Circuit:
 
     @cached_property
     def levels(self) -> NDArray[np.int32]:
-        """The level of each node, ``[nodes]``: 0 for the constant and the inputs, else one above the fan-ins."""
+        """The level of each node, ``[nodes]``: 0 for constant and inputs, else one above the fan-ins."""
         from rote.circuits import _structure
 
         return _structure.levels(self)

@@ -9,8 +9,9 @@ _DEPTH = Figure(
     words=(
         "A fully connected network on MNIST, before and after it was trained, on test examples; layer 0 is "
         "the image. A linear probe is a logistic regression on the layer. The R² of a unit is how much of "
-        "it a linear function of the image explains on other images. Pieces are those into which "
-        "the network up to that layer cuts the line from one image to another; they are counted exactly."
+        "it a linear function of the image’s first 50 principal components explains on other images. "
+        "Pieces are those into which the network up to that layer cuts the line from one image to another; "
+        "they are counted exactly."
     ),
     cell=_depth.cell,
     configs=_depth.configs,
@@ -26,9 +27,9 @@ _EDGES = Figure(
     words=(
         "Filters of 7 × 7 pixels, before and after training. Each is shown waves of every orientation at "
         "the phase that suits it best; its selectivity is 1 if it answers to one orientation alone and 0 "
-        "if to all alike. “Averages” are of each filter with the one nearest to square to it, both scaled "
-        "to answer alike. The mark is the median of random filters. On the right: the mean answer, by the "
-        "angle from each filter’s own orientation."
+        "if to all alike. The mark is the median of random filters. “Averages” are of each filter with the "
+        "one nearest to square to it, both scaled to answer alike. Answer: the mean over filters, by the "
+        "angle from each one’s own orientation."
     ),
     cell=_edges.cell,
     configs=_edges.configs,
@@ -62,9 +63,10 @@ STUDY = Study(
         "At quick scale MNIST has 14 × 14 pixels for the measures by depth (means of 2 × 2), 6,000 "
         "training examples and 4 hidden layers of 64; the measures are taken on 2,000 test examples, of "
         "which half fit the probes.",
-        "The share of units with R² above .9 on the input was to be the measure of how linear a layer is. "
-        "In a trial with one seed it was 0 at every trained layer, so their mean R² took its place; the "
-        "share is in the record.",
+        "How linear a layer is was to be read from the share of its units with R² above .9 on the pixels. "
+        "In a trial with one seed that was 0 at every trained layer, so their mean R² took its place; and "
+        "since pixels that are almost always black made that as low as −11 on other images, it is now on "
+        "the first 50 principal components of the images. The share is in the record.",
         "At quick scale the first layer has 16 filters, trained on 6,000 examples of MNIST and 20,000 of "
         "CIFAR-10; with 6,000 of CIFAR-10, tried with one seed, they stayed nearly as they began.",
         "Colours are added up before a filter is shown a wave, so one that answers to colours alone counts "

@@ -42,22 +42,24 @@ DEPTH = (
         "deeper-units-less-linear",
         "Units of deeper layers are more complex: less of them is linear in the input.",
         LECTURE,
-        "Mean R² of units on the input after training, last hidden layer minus first",
+        "Mean R² of units on 50 principal components of the images after training, last hidden layer minus "
+        "first",
         below(0.0),
         partial(_depth.change, measure="r2", when="after"),
     ),
     Claim(
         "training-makes-units-less-linear",
         "They become more complex by training.",
-        LECTURE,
-        "Mean R² of units on the input, mean over hidden layers, before training minus after",
+        CONTROL,
+        "Mean R² of units on 50 principal components of the images, mean over hidden layers, before "
+        "training minus after",
         above(0.0),
         partial(_depth.lowered, measure="r2"),
     ),
     Claim(
         "training-cuts-finer",
         "Training cuts the lines between examples into more linear pieces.",
-        LECTURE,
+        CONTROL,
         "Mean number of pieces at the last hidden layer, after training over before",
         above(1.0),
         partial(_depth.grown, measure="pieces"),

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from rote.dynamics import activations, by_depth, linear_probes, linear_units, two_nn
@@ -21,9 +22,25 @@ def configs(scale: Scale) -> list[Config]:
     """One network at each scale."""
     base = {"data": "mnist", "network": "mlp", "noise": 0.0, "momentum": 0.9, "lr": 0.02, "batch": 50}
     if scale == "quick":
-        sizes = {"train": 6000, "test": 2000, "halved": 1, "size": [64] * 4, "epochs": 10, "lines": 50}
+        sizes = {
+            "train": 6000,
+            "test": 2000,
+            "halved": 1,
+            "size": [64] * 4,
+            "epochs": 10,
+            "lines": 50,
+            "components": 50,
+        }
     else:
-        sizes = {"train": None, "test": None, "halved": 0, "size": [256] * 5, "epochs": 20, "lines": 200}
+        sizes = {
+            "train": None,
+            "test": None,
+            "halved": 0,
+            "size": [256] * 5,
+            "epochs": 20,
+            "lines": 200,
+            "components": 50,
+        }
     return [{**base, **sizes}]
 
 
@@ -38,16 +55,16 @@ def cell(config: Config, seed: int, place: Place) -> Record:
     model = built(config, data.x.shape[1:], data.classes, seed).to(place.device)
     recipe = Recipe(**{name: config[name] for name in ("epochs", "batch", "lr", "momentum")})
     progress = start(model, recipe)
-    lines = int(config["lines"])
-    record: dict[str, Any] = {"before": profile(model, data.x_test, data.y_test, lines=lines, seed=seed)}
+    sizes = {name: int(config[name]) for name in ("lines", "components")}
+    record: dict[str, Any] = {"before": profile(model, data.x_test, data.y_test, **sizes, seed=seed)}
     for _ in range(recipe.epochs):
         train_epoch(model, data.x, data.y, recipe, progress, seed=seed)
-    record["after"] = profile(model, data.x_test, data.y_test, lines=lines, seed=seed)
+    record["after"] = profile(model, data.x_test, data.y_test, **sizes, seed=seed)
     return {**record, **{name: accuracies(model, data)[name] for name in ("train", "test")}}
 
 
 def profile(
-    model: nn.Module, x: Tensor, y: Tensor, *, lines: int, seed: int
+    model: nn.Module, x: Tensor, y: Tensor, *, lines: int, components: int, seed: int
 ) -> dict[str, list[float | None]]:
     """Each measure by depth, the input first, which is linear and of one piece.
 
@@ -56,13 +73,14 @@ def profile(
         x: Test examples.
         y: Their labels.
         lines: Between pairs of them.
+        components: How many principal ones stand for the input where units are asked how linear they are: of
+            pixels that are almost always black a few examples would decide.
         seed: Of splits and lines.
 
     Example:
-        >>> import torch
         >>> from rote.learners import mlp
         >>> x, y = torch.randn(60, 3), torch.arange(60) % 2
-        >>> found = profile(mlp((3,), 2, hidden=[4, 4]), x, y, lines=2, seed=0)
+        >>> found = profile(mlp((3,), 2, hidden=[4, 4]), x, y, lines=2, components=3, seed=0)
         >>> [len(found[name]) for name in MEASURES], found["pieces"][0]
         ([3, 3, 3, 3, 3, 3], 1.0)
     """
@@ -76,10 +94,25 @@ def profile(
         "dimension": two_nn(x).value,
         "pieces": 1.0,
     }
-    units = linear_units(activations(model, x, found.layers), x, seed=seed)
+    units = linear_units(activations(model, x, found.layers), principal(x, components), seed=seed)
     r2 = [float(np.nanmean(each)) for each in units.r2]
-    layers = {name: getattr(found, name).tolist() for name in MEASURES if name != "r2"} | {"r2": r2}
+    layers = {name: getattr(found, name).tolist() for name in MEASURES if name != "r2"}
+    layers |= {"linear_share": units.share.tolist(), "r2": r2}
     return {name: [inputs[name], *layers[name]] for name in MEASURES}
+
+
+def principal(x: Tensor, components: int) -> Tensor:
+    """The leading principal components of examples, ``[m, components]``.
+
+    Example:
+        >>> line = torch.arange(5.0)[:, None] * torch.tensor([[3.0, 4.0]])
+        >>> principal(line, 1).abs()[:, 0].round().tolist()  # 5 apart, around the mean
+        [10.0, 5.0, 0.0, 5.0, 10.0]
+    """
+    flat = x.flatten(1) - x.flatten(1).mean(0)
+    U, s, _ = torch.linalg.svd(flat, full_matrices=False)
+    leading: Tensor = U[:, :components] * s[:components]
+    return leading
 
 
 def change(rows: Rows, measure: str, when: str) -> float:

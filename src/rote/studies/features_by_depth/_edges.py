@@ -158,7 +158,7 @@ def panels(rows: Rows) -> list[Panel]:
             for style, kind in enumerate(KINDS)
         ]
         axis = Axis("orientation selectivity", low=0.0, high=1.0)
-        median = (here[0].record["random"][0], "random")
+        median = (here[0].record["random"][0], "")
         found.append(Panel(f"{title}: filters, best first", Axis("filter"), axis, ranks, median))
         answers = [
             Line(kind, [_around(row.record[kind]["answer"]) for row in here], style)
