@@ -150,22 +150,42 @@ def run(name: str, way: str, seed: int, asked: argparse.Namespace) -> dict[str, 
     }
 
 
+def column(name: str) -> str:
+    """The column of a task: the contest's ten share one."""
+    return "ex80–ex89" if name.startswith("ex") else name
+
+
+def tests(own: list[dict[str, Any]], name: str) -> list[float]:
+    """A way's test accuracy in a column for each seed that has all of its tasks."""
+    tasks = [task for task in TASKS if column(task) == name]
+    found = []
+    for seed in sorted({cell["seed"] for cell in own}):
+        each = {cell["task"]: cell["test"] for cell in own if cell["seed"] == seed}
+        if all(task in each for task in tasks):
+            found.append(float(np.mean([each[task] for task in tasks])))
+    return found
+
+
 def table(done: list[dict[str, Any]]) -> str:
-    """Test accuracy of each way on each task, mean ± standard deviation over seeds; entries and seconds."""
-    tasks = [name for name in TASKS if any(cell["task"] == name for cell in done)]
+    """Test accuracy of each way, mean ± standard deviation over seeds; bits and seconds of the first task."""
+    columns = [
+        name for name in dict.fromkeys(map(column, TASKS)) if any(column(c["task"]) == name for c in done)
+    ]
     ways = list(dict.fromkeys(cell["way"] for cell in done))
     lines = [
-        f"| way | {' | '.join(tasks)} | table bits | seconds |",
-        f"|---|{'---|' * (len(tasks) + 2)}",
+        f"| way | {' | '.join(columns)} | table bits | seconds |",
+        f"|---|{'---|' * (len(columns) + 2)}",
     ]
     for way in ways:
         row, own = [], [cell for cell in done if cell["way"] == way]
-        for name in tasks:
-            tests = [cell["test"] for cell in own if cell["task"] == name]
-            spread = f" ± {np.std(tests, ddof=1):.1%}" if len(tests) > 1 else ""
-            row.append(f"{np.mean(tests):.1%}{spread}" if tests else "")
-        entries = own[0]["entries"]
-        row += [f"{entries:,}" if entries else "", f"{np.median([cell['seconds'] for cell in own]):.1f}"]
+        for name in columns:
+            found = tests(own, name)
+            spread = f" ± {np.std(found, ddof=1):.1%}" if len(found) > 1 else ""
+            row.append(f"{np.mean(found):.1%}{spread} ({len(found)})" if found else "")
+        first = next(task for task in TASKS if any(cell["task"] == task for cell in own))
+        same = [cell for cell in own if cell["task"] == first]
+        entries = same[0]["entries"]
+        row += [f"{entries:,}" if entries else "", f"{np.median([cell['seconds'] for cell in same]):.1f}"]
         lines.append(f"| {way} | {' | '.join(row)} |")
     return "\n".join(lines)
 
