@@ -48,7 +48,7 @@ def study_record(
         "version": study.version,
         "seeds": list(seeds),
         "verdicts": {word: verdicts[word] for word in WORDS},
-        "headline": headline(verdicts),
+        "headline": headline(verdicts, seeds=len(seeds)),
         "deviations": list(study.deviations),
         "figures": figures,
         "made": dict(made),
@@ -112,19 +112,28 @@ def decide(claim: Claim, rows: Rows, seeds: Sequence[int]) -> tuple[list[float],
     return values, judge(values, claim.expected, exact=claim.exact, asked=asked)
 
 
-def headline(verdicts: Mapping[str, int]) -> str:
+def headline(verdicts: Mapping[str, int], *, seeds: int = 3) -> str:
     """How the claims came out, in one sentence.
+
+    Args:
+        verdicts: How many have each verdict.
+        seeds: How many seeds were asked for; fewer than three decide nothing that is random.
 
     Example:
         >>> headline({"holds": 5, "differs": 1, "inconclusive": 0})
         '5 of 6 claims hold, 1 differs'
         >>> headline({"holds": 0}), headline({"holds": 1})
         ('No claim was tested yet', 'Its only claim holds')
+        >>> headline({"inconclusive": 4}, seeds=1)
+        '4 claims measured with 1 seed; a verdict needs 3'
     """
     counts = {word: verdicts.get(word, 0) for word in WORDS}
     whole = sum(counts.values())
     if not whole:
         return "No claim was tested yet"
+    if seeds < 3 and counts["inconclusive"] == whole:
+        claims = "1 claim" if whole == 1 else f"{whole} claims"
+        return f"{claims} measured with {seeds} seed{'s' * (seeds > 1)}; a verdict needs 3"
     if whole == 1:
         word = next(word for word, count in counts.items() if count)
         return f"Its only claim {'is inconclusive' if word == 'inconclusive' else word}"
