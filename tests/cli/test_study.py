@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -205,13 +206,15 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_record(marks, tmp_path, job
 
 
 @pytest.mark.slow
-def test_a_local_dask_cluster_finds_what_one_process_finds(marks, tmp_path):
-    pytest.importorskip("distributed")
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_local_cluster_finds_what_one_process_finds(backend, package, marks, tmp_path):
+    if find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
     script = tmp_path / "run.py"  # its workers import the main module again
     script.write_text(
         "import sys\nfrom rote.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
     )
-    arguments = words(tmp_path / "dask", "--backend", "dask", jobs=1)
+    arguments = words(tmp_path / backend, "--backend", backend, jobs=1)
     done = subprocess.run(
         [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
     )
@@ -219,7 +222,7 @@ def test_a_local_dask_cluster_finds_what_one_process_finds(marks, tmp_path):
     assert "Traceback" not in done.stderr
     assert len(list(marks.iterdir())) == 9
     assert main(words(tmp_path / "alone")) == 0
-    assert comparable(tmp_path / "dask") == comparable(tmp_path / "alone")
+    assert comparable(tmp_path / backend) == comparable(tmp_path / "alone")
 
 
 @pytest.mark.slow

@@ -74,12 +74,18 @@ def run_cells(cells: Sequence[Cell], place: Place, crew: Crew) -> Iterator[tuple
     owner = os.getpid() if crew.backend == "loky" else None
     with _cluster(crew, jobs) as options, parallel_config(**options):
         try:
-            parallel = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs")
-            calls = (
+            calls = [
                 delayed(_numbered)(number, cell.figure.cell, dict(cell.config), cell.seed, place, owner)
                 for number, cell in enumerate(cells)
-            )
-            for number, kept in parallel(calls):
+            ]
+            if crew.backend == "ray":  # its backend gives lists alone, so it gets a few cells at a time
+                few = 4 * max(jobs, 1) if jobs > 0 else 64
+                found = (
+                    done for at in range(0, len(calls), few) for done in Parallel()(calls[at : at + few])
+                )
+            else:
+                found = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs")(calls)
+            for number, kept in found:
                 yield cells[number], kept
         except BaseException as error:
             if crew.backend == "loky":
