@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -78,14 +78,8 @@ def run_cells(cells: Sequence[Cell], place: Place, crew: Crew) -> Iterator[tuple
                 delayed(_numbered)(number, cell.figure.cell, dict(cell.config), cell.seed, place, owner)
                 for number, cell in enumerate(cells)
             ]
-            if crew.backend == "ray":  # its backend gives lists alone, so it gets a few cells at a time
-                few = 4 * max(jobs, 1) if jobs > 0 else 64
-                found = (
-                    done for at in range(0, len(calls), few) for done in Parallel()(calls[at : at + few])
-                )
-            else:
-                found = Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs")(calls)
-            for number, kept in found:
+            # Held by the loop alone: joblib must let its workers go before they are ended below.
+            for number, kept in _finished(calls, crew, jobs):
                 yield cells[number], kept
         except BaseException as error:
             if crew.backend == "loky":
@@ -98,6 +92,17 @@ def run_cells(cells: Sequence[Cell], place: Place, crew: Crew) -> Iterator[tuple
             raise
     if crew.backend == "loky":
         get_reusable_executor().shutdown(wait=True)
+
+
+def _finished(calls: list[Any], crew: Crew, jobs: int) -> Iterable[tuple[int, dict[str, Any]]]:
+    """What the calls give, as they finish."""
+    if crew.backend == "ray":  # its joblib backend gives lists alone, so it gets a few cells at a time
+        few = 4 * jobs if jobs > 0 else 64
+        return (done for at in range(0, len(calls), few) for done in Parallel()(calls[at : at + few]))
+    found: Iterable[tuple[int, dict[str, Any]]] = Parallel(
+        return_as="generator_unordered", pre_dispatch="2*n_jobs"
+    )(calls)
+    return found
 
 
 def _numbered(
