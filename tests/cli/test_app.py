@@ -48,7 +48,7 @@ def in_a_process(*words, env, code=MEASURE):
 @pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
 def test_help_is_quick_and_imports_nothing_heavy(command, environment):
     seconds = []
-    for _ in range(3):
+    for _ in range(8):  # on a busy machine the best of several
         done = in_a_process(*command, "--help", env=environment)
         status, cpu, *modules = done.stdout.splitlines()[-1].split()
         assert (status, done.stderr) == ("0", "")
