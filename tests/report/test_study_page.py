@@ -1,17 +1,22 @@
 """The page of a study: what it says, what it escapes, and how it lies in a browser."""
 
+import base64
 import html
 import importlib.util
+import io
 import re
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from rote.errors import InputError
 from rote.report import study_drawings, study_page
+from rote.report._pictures import pictures_figure
 from rote.report._study import panel_figure
-from rote.studies import Axis, Claim, Figure, Line, Panel, Row, Study, above, equal_to, one
+from rote.studies import Axis, Claim, Figure, Line, Panel, Pictures, Row, Study, Tile, above, equal_to, one
 from rote.studies._record import study_record
 
 HOSTILE = '<script>alert(1)</script> & "quotes"'
@@ -33,6 +38,7 @@ def panels(rows):
         Panel(HOSTILE, *few, lines[1:2]),
         Panel("Nothing known", Axis("step"), Axis("value"), [Line("none", [[(0, None)], []])]),
         Panel("One point", Axis("step"), Axis("value"), [Line("dot", [[(3, 0.5)]])]),
+        Pictures(HOSTILE, [Tile([[0.0, 1.0]] * 3, HOSTILE)] * 9, 0, 1, x="right", y="down", colours=HOSTILE),
     ]
 
 
@@ -107,7 +113,7 @@ def test_the_same_record_gives_the_same_page():
 
 def test_it_loads_nothing():
     page = study_page(record())
-    assert not re.findall(r"(?:src|href)=\"(?!#|https://example\.org)", page)
+    assert not re.findall(r"(?:src|href)=\"(?!#|data:image|https://example\.org)", page)
     assert "default-src 'none'" in page
     assert "@import" not in page
     assert "url(" not in page
@@ -136,12 +142,12 @@ def test_drawings_are_whole_svg_files():
     root = ElementTree.fromstring(found["fig-1"])
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     inner = root.findall(".//{http://www.w3.org/2000/svg}svg")
-    assert len(inner) == 4
+    assert len(inner) == 5
     assert "--s0" in found["fig-1"]
 
 
 def test_panels_in_numbers():
-    figures = [panel_figure(panel) for panel in record()["figures"][0]["panels"]]
+    figures = [panel_figure(panel) for panel in record()["figures"][0]["panels"][:4]]
     assert figures[0].rows[0] == ("0%", "99.0\u202f%", "99.0\u202f% (at 0)", "33.1\u202f%")
     assert figures[2].rows == ()
     assert figures[3].rows == (("dot", "0.5", "0.5 (at 3)", "0.5"),)
@@ -158,6 +164,47 @@ def test_any_values_can_be_drawn(kind, values):
     drawn = panel_figure(panel).drawing
     assert "nan" not in drawn
     assert "inf" not in drawn
+
+
+def pixels_of(drawing):
+    """Every picture of a drawing, as arrays [h, w, 3]."""
+    found = re.findall(r'href="data:image/png;base64,([^"]+)"', str(drawing))
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")) for text in found]
+
+
+def test_a_picture_has_a_pixel_for_every_value():
+    tiles = [Tile([[-5.0, 0.0, 5.0], [1.0, None, float("nan")]], "first"), Tile([[0.5]])]
+    shown = pictures_figure(Pictures("Filters", tiles, -1, 1, signed=True).to_dict(), width=300)
+    first, second, legend = pixels_of(shown.drawing)
+    assert (first.shape, second.shape, legend.shape) == ((2, 3, 3), (1, 1, 3), (1, 64, 3))
+    low, nothing, high = first[0].astype(int)
+    assert low[0] > low[2] + 80  # red below
+    assert high[2] > high[0] + 80  # blue above
+    assert nothing.min() > 230  # paper between
+    assert first[1, 0].tolist() == first[0, 2].tolist()  # clipped
+    assert first[1, 1].tolist() == first[1, 2].tolist() == [214, 212, 206]  # unknown
+    assert shown.rows == (("first", "−5", "0.25", "5"), ("2", "0.5", "0.5", "0.5"))
+    assert "Filters. first: from −5 to 5." in html.unescape(str(shown.drawing))
+
+
+def test_one_hue_darkens():
+    values = np.linspace(0, 1, 9)
+    shown = pictures_figure(Pictures("P", [Tile([values.tolist()])], 0, 1).to_dict(), width=300)
+    light = pixels_of(shown.drawing)[0][0].astype(int).sum(-1)
+    assert (np.diff(light) < 0).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 40])
+def test_tiles_stand_in_rows_beside_each_other(count):
+    tiles = [Tile([[0.0, 1.0], [1.0, 0.0]], f"{i}") for i in range(count)]
+    drawing = str(pictures_figure(Pictures("P", tiles, 0, 1).to_dict(), width=704).drawing)
+    places = {
+        tuple(map(float, found))
+        for found in re.findall(r'<image x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"[^>]+class', drawing)
+    }
+    assert len(places) == count
+    assert all(x + width <= 704.2 for x, _, width in places)
+    assert len({y for _, y, _ in places}) == -(-count // 8)
 
 
 @pytest.fixture(scope="module")
@@ -186,9 +233,6 @@ def test_fits_a_phone_whatever_the_names(phone, chromium, tmp_path):
 @pytest.mark.browser
 @pytest.mark.slow
 def test_drawings_stand_alone(chromium, tmp_path):
-    import numpy as np
-    from PIL import Image
-
     path = tmp_path / "fig-1.svg"
     path.write_text(study_drawings(record())["fig-1"], encoding="utf-8")
     drawn = np.asarray(

@@ -1,6 +1,7 @@
 """A study as a page: each figure beside what it was to show, and how it came out."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -12,10 +13,13 @@ from rote.report._figures import Figure
 from rote.report._ledger import found_in_words
 from rote.report._lines import Curve, line_chart, over_seeds
 from rote.report._page import _environment
-from rote.report._svg import Axis, svg, text
+from rote.report._pictures import pictures_figure
+from rote.report._svg import Axis, px, svg, text
 
 SCHEMA = 1
 _WIDTH, _HEIGHT = 348, 250
+_WIDE = 2 * _WIDTH + 8
+"""Pictures take a row of their own, as wide as two panels."""
 Record = Mapping[str, Any]
 
 
@@ -39,7 +43,7 @@ def study_page(record: Record) -> str:
     """
     _check(record)
     drawn = [
-        (figure, [panel_figure(panel) for panel in figure["panels"]], [_shown(c) for c in figure["claims"]])
+        (figure, [drawn_panel(panel) for panel in figure["panels"]], [_shown(c) for c in figure["claims"]])
         for figure in record["figures"]
     ]
     page = _environment().get_template("study.html.j2")
@@ -60,6 +64,34 @@ def study_drawings(record: Record) -> dict[str, str]:
     environment = _environment()
     style = "".join(environment.get_template(name).render() for name in ("colours.css", "drawing.css"))
     return {figure["name"]: _sheet(figure, style) for figure in record["figures"] if figure["panels"]}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One panel or a set of pictures, as it stands on a page.
+
+    Attributes:
+        figure: Its drawing and its numbers.
+        pictures: Whether it is pictures, which take a row of their own.
+        headings: What the columns of its numbers are.
+    """
+
+    figure: Figure
+    pictures: bool
+    headings: tuple[str, ...]
+
+
+def drawn_panel(panel: Record) -> Drawn:
+    """A panel of lines, or pictures, drawn.
+
+    Example:
+        >>> shown = {"title": "T", "tiles": [], "low": 0, "high": 1, "signed": False, "across": None}
+        >>> drawn_panel(shown | {"x": "", "y": "", "colours": ""}).pictures
+        True
+    """
+    if "tiles" in panel:
+        return Drawn(pictures_figure(panel, width=_WIDE), True, ("picture", "lowest", "mean", "highest"))
+    return Drawn(panel_figure(panel), False, ("line", "first", "highest", "last"))
 
 
 def panel_figure(panel: Record) -> Figure:
@@ -165,28 +197,45 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _sheet(figure: Record, style: str) -> str:
-    """All panels of a figure, three abreast, under its title."""
-    panels = figure["panels"]
-    across = min(len(panels), 3)
-    down = -(-len(panels) // across)
-    width, height = across * (_WIDTH + 16), 44 + down * (_HEIGHT + 30)
+    """All panels of a figure, three abreast, under its title; pictures in rows of their own."""
+    drawn = [drawn_panel(panel) for panel in figure["panels"]]
+    across = min(len(drawn), 3)
+    column, rows = _WIDTH + 16, _in_rows(drawn, across)
     parts = ['<rect width="100%" height="100%" style="fill:var(--paper)"/>', '<g class="drawing">']
     parts.append(text(4, 24, figure["title"], "name"))
-    for i, panel in enumerate(panels):
-        x, y = i % across * (_WIDTH + 16), 44 + i // across * (_HEIGHT + 30)
-        parts.append(text(x + 4, y + 8, panel["title"], "name"))
-        drawing = str(panel_figure(panel).drawing).replace(
-            "<svg ", f'<svg x="{x}" y="{y + 14}" width="{_WIDTH}" height="{_HEIGHT}" overflow="visible" ', 1
-        )
-        parts.append(drawing)
+    y = 44.0
+    for row in rows:
+        tall = max(_height(one) for one in row)
+        for i, one in enumerate(row):
+            wide = _WIDE if one.pictures else _WIDTH
+            parts.append(text(i * column + 4, y + 8, one.figure.title, "name"))
+            place = f'x="{i * column}" y="{px(y + 14)}" width="{wide}" height="{px(_height(one))}"'
+            parts.append(str(one.figure.drawing).replace("<svg ", f'<svg {place} overflow="visible" ', 1))
+        y += tall + 30
     parts.append("</g>")
     whole = svg(
         [f"<style>{style}text{{font-family:sans-serif}}</style>", *parts],
-        width=width,
-        height=height,
+        width=max(_WIDE + 16 if row[0].pictures else len(row) * column for row in rows),
+        height=y,
         alt=figure["title"],
     )
     return str(whole).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+
+
+def _in_rows(drawn: Sequence[Drawn], across: int) -> list[list[Drawn]]:
+    rows: list[list[Drawn]] = []
+    for one in drawn:
+        if not rows or one.pictures or rows[-1][0].pictures or len(rows[-1]) == across:
+            rows.append([])
+        rows[-1].append(one)
+    return rows
+
+
+def _height(drawn: Drawn) -> float:
+    """As the drawing's own coordinates have it."""
+    found = re.match(r'<svg viewBox="0 0 \S+ ([\d.]+)"', drawn.figure.drawing)
+    assert found is not None
+    return float(found[1])
 
 
 def _check(record: Record) -> None:

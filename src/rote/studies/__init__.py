@@ -25,7 +25,7 @@ a whole study:
 
 from rote.studies._backend import Crew
 from rote.studies._judge import Range, Verdict, above, below, between, equal_to, judge
-from rote.studies._panels import Axis, Line, Panel, curve, lines_of
+from rote.studies._panels import Axis, Line, Panel, Pictures, Tile, curve, lines_of
 from rote.studies._record import decide
 from rote.studies._run import Done, Extent, default_folder, read_study, run_study
 from rote.studies._study import Claim, Figure, MissingCellError, Place, Row, Study, one, some
@@ -43,10 +43,12 @@ __all__ = [
     "Line",
     "MissingCellError",
     "Panel",
+    "Pictures",
     "Place",
     "Range",
     "Row",
     "Study",
+    "Tile",
     "Verdict",
     "above",
     "below",

@@ -1,4 +1,4 @@
-"""What a figure draws: lines over seeds on two axes, as plain data that the report knows how to draw."""
+"""What a figure draws, lines over seeds or pictures, as plain data that the report knows how to draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +77,61 @@ class Panel:
 
     def to_dict(self) -> dict[str, Any]:
         """The panel, JSON-ready."""
+        shown: dict[str, Any] = plain(self)
+        return shown
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture: a matrix of values, each a pixel.
+
+    Attributes:
+        values: Rows from the top, each from the left; None where unknown.
+        title: Written above it; a word or two.
+
+    Example:
+        >>> Tile([[0.0, 1.0]], "edge").title
+        'edge'
+    """
+
+    values: Sequence[Sequence[float | None]]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures side by side in one colour scale: filters, decision regions, layers beside layers.
+
+    Attributes:
+        title: What they show, in a few words.
+        tiles: The pictures, in order; they need not be of one size.
+        low: Value of the first colour; what lies below is shown as this.
+        high: Value of the last colour.
+        signed: Whether the middle is nothing, and both ends are something: two hues that meet there.
+            Otherwise one hue, from light to dark.
+        across: How many stand in a row; as many as there is room for unless told.
+        x: What runs to the right in each, if that needs saying.
+        y: What runs downwards.
+        colours: What a colour stands for, in a word or two, for the legend.
+
+    Example:
+        >>> shown = Pictures("Filters", [Tile([[-1.0, 1.0]])], low=-1, high=1, signed=True)
+        >>> shown.to_dict()["tiles"][0]["values"]
+        [[-1.0, 1.0]]
+    """
+
+    title: str
+    tiles: Sequence[Tile]
+    low: float
+    high: float
+    signed: bool = False
+    across: int | None = None
+    x: str = ""
+    y: str = ""
+    colours: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The pictures, JSON-ready."""
         shown: dict[str, Any] = plain(self)
         return shown
 

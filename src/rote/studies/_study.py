@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rote.studies._judge import Range
-from rote.studies._panels import Panel
+from rote.studies._panels import Panel, Pictures
 
 Scale = Literal["quick", "paper"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
@@ -169,7 +169,7 @@ class Figure:
     words: str
     cell: Callable[[Config, int, Place], Record]
     configs: Callable[[Scale], Sequence[Config]]
-    panels: Callable[[Rows], Sequence[Panel]]
+    panels: Callable[[Rows], Sequence[Panel | Pictures]]
     claims: Sequence[Claim] = ()
     data: Sequence[str] = ()
     cost: Callable[[Config], float] = same_cost
