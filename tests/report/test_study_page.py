@@ -12,11 +12,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rote._lecture import lecture_record
 from rote.errors import InputError
-from rote.report import study_drawings, study_page
+from rote.report import lecture_page, study_drawings, study_page
 from rote.report._pictures import pictures_figure
 from rote.report._study import panel_figure
-from rote.studies import Axis, Claim, Figure, Line, Panel, Pictures, Row, Study, Tile, above, equal_to, one
+from rote.studies import (
+    Axis,
+    Chapter,
+    Claim,
+    Figure,
+    Lecture,
+    Line,
+    Panel,
+    Pictures,
+    Row,
+    Study,
+    Tile,
+    above,
+    equal_to,
+    one,
+)
 from rote.studies._record import study_record
 
 HOSTILE = '<script>alert(1)</script> & "quotes"'
@@ -57,6 +73,10 @@ def claims():
 
 def varied(rows):
     return one(rows)["a"][1] * (rows[0].seed - 1)
+
+
+def toy_study(made):
+    return Study("toy", made["title"], made["paper"], made["link"], ())
 
 
 def record(seeds=3, *, names=HOSTILE):
@@ -228,6 +248,18 @@ def test_fits_a_phone(phone, chromium, tmp_path):
 def test_fits_a_phone_whatever_the_names(phone, chromium, tmp_path):
     page = study_page(record(names="name_without_a_break_" * 12))
     assert phone(chromium, page, tmp_path) == "375 3"
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_lecture_fits_a_phone(phone, chromium, tmp_path):
+    chapter = Chapter(toy_study(record()), HOSTILE, HOSTILE, [("fig-1", "All of them"), ("fig-1", HOSTILE)])
+    given = Lecture(
+        "lecture", "name_without_a_break_" * 12, HOSTILE, HOSTILE, "https://example.org", [chapter]
+    )
+    told = lecture_record(given, "quick", {"toy": record()}, {"toy": "toy/study.html"}, ["rote", HOSTILE])
+    assert len(told["chapters"][0]["panels"]) == 2
+    assert phone(chromium, lecture_page(told), tmp_path).split()[0] == "375"
 
 
 @pytest.mark.browser

@@ -11,7 +11,8 @@ from cyclopts import Parameter
 from rote.cli._console import Step, made, progress, say, table
 
 if TYPE_CHECKING:  # it would import torch
-    from rote.studies import Done
+    from rote._lecture import Told
+    from rote.studies import Crew, Done, Extent
     from rote.studies._run import OnProgress
 
 
@@ -34,9 +35,9 @@ class Spreading:
 
 def list_studies() -> None:
     """Say which studies there are, their figures and how many claims they test."""
-    from rote.studies import STUDIES
+    from rote.studies import LECTURE, STUDIES
 
-    rows = [
+    rows: list[list[object]] = [
         [
             study.name,
             sum(len(figure.claims) for figure in study.figures),
@@ -45,6 +46,9 @@ def list_studies() -> None:
         ]
         for study in STUDIES
     ]
+    told = [chapter.study for chapter in LECTURE.chapters]
+    claims = sum(len(figure.claims) for study in told for figure in study.figures)
+    rows.append([LECTURE.name, claims, f"those of {len(told)} studies, on one page", LECTURE.paper])
     table(["name", "claims", "figures", "paper"], rows)
 
 
@@ -64,21 +68,26 @@ def run_a_study(  # noqa: D417 - the group's options are described in its class
     Runs every cell (a configuration with a seed) that is not there yet, and
     writes one page, study.html, with study.json beside it. Stopped with
     Ctrl-C, or killed, the same command goes on; more seeds or figures run
-    only what is new.
+    only what is new. The name `lecture` runs all studies of "What do deep
+    networks learn, and when do they learn it?" and makes one illustrated page
+    of them, lecture.html.
 
     Args:
-        name: A study that `rote study list` names, or pkg.module:STUDY.
+        name: A study that `rote study list` names, pkg.module:STUDY, or lecture.
         scale: quick is for two cores and ten minutes; paper has the paper's own sizes.
         seeds: How often each configuration is run; three at least for a verdict.
         seed: The first seed.
-        only: Figures to run, separated by commas; all unless told.
+        only: Figures to run, of a lecture its studies, separated by commas; all unless told.
         export: Copy the record, the cells and the figures into this folder, under NAME/SCALE.
     """
     from rote._study import PAGE, study
-    from rote.studies import Crew, Extent, find_study
+    from rote.studies import LECTURE, Crew, Extent, find_study
 
     extent = Extent(scale, seeds, seed, tuple(word.strip() for word in only.split(",") if word.strip()))
     crew = Crew(spreading.jobs, spreading.backend, spreading.scheduler)
+    if name == LECTURE.name:
+        _run_the_lecture(extent, crew, spreading, export)
+        return
     found = find_study(name)
     with progress("study", unit="units") as step:
         done = study(
@@ -108,19 +117,54 @@ def show_study(
     """Judge a study by the cells that are there, and write its page anew; nothing is run.
 
     Args:
-        name: A study that `rote study list` names, or pkg.module:STUDY.
+        name: A study that `rote study list` names, pkg.module:STUDY, or lecture.
         scale: Which of its default folders.
         out: Its run folder; rote-runs/study-NAME-SCALE unless told.
         export: Copy the record, the cells and the figures into this folder, under NAME/SCALE.
     """
+    from rote._lecture import show_lecture
     from rote._study import PAGE, show
-    from rote.studies import default_folder, find_study
+    from rote.studies import LECTURE, default_folder, find_study
 
+    if name == LECTURE.name:
+        _say_told(show_lecture(LECTURE, scale, out=out), export)
+        return
     found = find_study(name)
     done = show(found, out or default_folder(found, scale))
     _summary(done.record)
     _export(done, export)
     made(done.path / PAGE)
+
+
+def _run_the_lecture(extent: "Extent", crew: "Crew", spreading: Spreading, export: Path | None) -> None:
+    from rote._lecture import lecture
+    from rote.studies import LECTURE
+
+    with progress("lecture", unit="units") as step:
+        told = lecture(
+            LECTURE,
+            extent,
+            crew=crew,
+            out=spreading.out,
+            data_dir=spreading.data_dir,
+            command=["rote", *map(quote, sys.argv[1:])],
+            on_progress=_shown(step),
+        )
+    if not told.ran:
+        say("Every cell was there already; nothing was run.")
+    _say_told(told, export)
+
+
+def _say_told(told: "Told", folder: Path | None) -> None:
+    """How the studies of a lecture came out, a line each."""
+    from rote._lecture import PAGE
+
+    say(f"{told.record['headline']}.")
+    for chapter in told.record["chapters"]:
+        say(f"  {chapter['study']}: {chapter['headline'] or 'not run yet'}.")
+    for done in told.done:
+        _export(done, folder)
+    made(told.path / PAGE)
 
 
 def _shown(step: Step) -> "OnProgress":

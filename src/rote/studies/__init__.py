@@ -24,7 +24,9 @@ a whole study:
 """
 
 from rote.studies._backend import Crew
+from rote.studies._chapters import LECTURE
 from rote.studies._judge import Range, Verdict, above, below, between, equal_to, judge
+from rote.studies._lecture import Chapter, Lecture
 from rote.studies._panels import Axis, Line, Panel, Pictures, Tile, curve, lines_of
 from rote.studies._record import decide
 from rote.studies._run import Done, Extent, default_folder, read_study, run_study
@@ -33,13 +35,16 @@ from rote.studies._study import Claim, Figure, MissingCellError, Place, Row, Stu
 from rote.studies._all import STUDIES, find_study  # isort: skip  (the studies need all of the above)
 
 __all__ = [
+    "LECTURE",
     "STUDIES",
     "Axis",
+    "Chapter",
     "Claim",
     "Crew",
     "Done",
     "Extent",
     "Figure",
+    "Lecture",
     "Line",
     "MissingCellError",
     "Panel",
