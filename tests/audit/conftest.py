@@ -1,26 +1,19 @@
 """What the audit's tests share: the oracles, made-up evidence, and a toy data set of two classes."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from oracles import audit
 from rote.audit._evidence import Evidence
 from rote.data import Dataset, split
 from rote.gradients import support
 
-ORACLES = Path(__file__).parents[1] / "oracles"
-
 
 @pytest.fixture(scope="session")
 def slow():
-    """The module tests/oracles/audit.py under a name of its own."""
-    spec = importlib.util.spec_from_file_location("oracle_audit", ORACLES / "audit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The slow, obvious twins."""
+    return audit
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_files import abc, damaged, yosys
-from oracle_circuit_truth import (
+
+from oracles.circuit_files import abc, damaged, yosys
+from oracles.circuit_truth import (
     all_examples,
     circuits,
     evaluate,
@@ -18,7 +19,6 @@ from oracle_circuit_truth import (
     same,
     same_by_name,
 )
-
 from rote.circuits import Builder, Circuit
 from rote.circuits._aiger import _decode, _encode
 from rote.errors import InputError

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_files import abc, damaged
-from oracle_circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit, same
 
+from oracles.circuit_files import abc, damaged
+from oracles.circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit, same
 from rote.circuits import Circuit
 from rote.errors import InputError
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_files import abc, damaged, yosys
-from oracle_circuit_truth import (
+
+from oracles.circuit_files import abc, damaged, yosys
+from oracles.circuit_truth import (
     all_examples,
     circuits,
     evaluate,
@@ -17,7 +18,6 @@ from oracle_circuit_truth import (
     same,
     same_by_name,
 )
-
 from rote.circuits import Circuit
 from rote.errors import InputError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit
 
+from oracles.circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit
 from rote.circuits import FALSE, TRUE, Builder, Circuit, Packed, literal, pack, unpack
 from rote.errors import InputError
 

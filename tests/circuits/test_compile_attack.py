@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import all_examples, evaluate, node_values
 
+from oracles.circuit_truth import all_examples, evaluate, node_values
 from rote.circuits import Builder, answers
 from rote.circuits.compile import balanced_tree, compile_table, minterms, parity
 from rote.errors import InputError

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from oracle_circuit_truth import all_examples, evaluate
 
+from oracles.circuit_truth import all_examples, evaluate
 from rote.circuits import answers
 from rote.circuits.compile import compile_luts
 from rote.errors import InputError

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import all_examples, evaluate
 from sklearn.ensemble import (
     AdaBoostClassifier,
     ExtraTreesClassifier,
@@ -13,6 +12,7 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
+from oracles.circuit_truth import all_examples, evaluate
 from rote.circuits import Builder, answers, input_bits
 from rote.circuits._words import constant_word
 from rote.circuits.compile import Forest, Tree, compile_trees, forest_counts, read_trees

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joblib import parallel_config
-from oracle_cfs_truth import composite, flipping_one, simple, without_rare
-from oracle_circuit_truth import all_examples, evaluate, node_values, random_circuit
 
+from oracles.cfs_truth import composite, flipping_one, simple, without_rare
+from oracles.circuit_truth import all_examples, evaluate, node_values, random_circuit
 from rote.circuits import (
     Builder,
     Circuit,

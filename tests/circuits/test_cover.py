@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_files import abc, damaged
-from oracle_circuit_truth import all_examples, evaluate, random_circuit, same
 
+from oracles.circuit_files import abc, damaged
+from oracles.circuit_truth import all_examples, evaluate, random_circuit, same
 from rote.circuits import Builder, Circuit, from_cover
 from rote.data import read_pla
 from rote.errors import InputError

@@ -4,12 +4,12 @@ import math
 from collections import Counter
 
 import numpy as np
-import oracle_circuit_perturbed as oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import circuits, evaluate, random_circuit
 
+import oracles.circuit_perturbed as oracle
+from oracles.circuit_truth import circuits, evaluate, random_circuit
 from rote._native import Chance, _loops
 from rote._native._simulate_twins import noise_row, random_row
 from rote.circuits import Builder, Circuit, one_counts, pack, unpack

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import circuits, evaluate, node_values, random_circuit
 
+from oracles.circuit_truth import circuits, evaluate, node_values, random_circuit
 from rote._native import _loops
 from rote.circuits import (
     Builder,

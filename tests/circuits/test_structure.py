@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit
 
+from oracles.circuit_truth import all_examples, circuits, evaluate, node_values, random_circuit
 from rote._native import _circuit_twins as twins
 from rote._native import circuit_levels, circuit_mark, circuit_rewrite
 from rote.circuits import Builder, Circuit

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle_circuit_truth import all_examples, evaluate
 
+from oracles.circuit_truth import all_examples, evaluate
 from rote.circuits import Builder
 from rote.circuits.words import (
     add,

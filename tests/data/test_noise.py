@@ -1,15 +1,14 @@
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracles import label_noise
 from rote.data import NOISE_KINDS, Dataset, load, nearness_to_other_class, parse_noise, plant
 from rote.data import _noise as noise_module
 from rote.errors import InputError
@@ -17,11 +16,7 @@ from rote.errors import InputError
 
 @pytest.fixture(scope="module")
 def oracle():
-    path = Path(__file__).parents[1] / "oracles" / "label_noise.py"
-    spec = importlib.util.spec_from_file_location("oracle_of_label_noise", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return label_noise
 
 
 def toy(y, X=None, classes=None):

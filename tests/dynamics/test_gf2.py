@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from oracle_gf2 import solutions
 
+from oracles.gf2 import solutions
 from rote._native import _loops, gf2_echelon, pack_bits
 from rote.dynamics import full_rank_probability, solve_gf2
 from rote.errors import InputError

@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle_information import conditional, mutual
 
+from oracles.information import conditional, mutual
 from rote.dynamics import Curves, Recorder, bits_of_accuracy, explained
 from rote.dynamics._information import NAMES
 from rote.errors import InputError

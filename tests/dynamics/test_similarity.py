@@ -4,12 +4,12 @@ import warnings
 from math import asin, pi, sqrt
 
 import numpy as np
-import oracle_similarity as oracle
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracles.similarity as oracle
 from rote.dynamics import (
     hsic1,
     linear_cka,

@@ -1,32 +1,9 @@
-"""Oracles on the path, one thread, float64, fixed seed."""
+"""One thread, float64, fixed seed."""
 
-import importlib.util
-import sys
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
-
-ORACLES = Path(__file__).parents[1] / "oracles"
-
-
-def load_oracle(name):
-    """The module tests/oracles/<name>.py under a name of its own."""
-    full = f"oracle_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, ORACLES / f"{name}.py")
-        sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
-    return sys.modules[full]
-
-
-load_oracle("gradients")
-load_oracle("training")
-load_oracle("awkward_models")
-load_oracle("statistics")
-load_oracle("situation_models")
-load_oracle("situations")
 
 
 @pytest.fixture(autouse=True)

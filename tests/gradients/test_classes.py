@@ -1,19 +1,18 @@
 """Coherence between classes, pair by pair."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
+from oracles.statistics import class_alpha
 from rote.errors import InputError
 from rote.gradients import ClassCoherence, class_coherence, coherence, support
 
-oracle = sys.modules["oracle_gradients"]
-class_alpha = sys.modules["oracle_statistics"].class_alpha
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 LOSS = nn.CrossEntropyLoss()
 LABELS = [0, 2, 1, 0, 2, 2, 1, 0]
 

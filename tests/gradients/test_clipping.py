@@ -1,16 +1,14 @@
 """Clipped gradients: measured before or after, and what is not clipping by norm."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from oracles import training
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 
-training = sys.modules["oracle_training"]
 LOSS, on_each_device = training.LOSS, training.on_each_device
 small, batch, step, assert_same = training.small, training.batch, training.step, training.assert_same
 clip_by_norm = nn.utils.clip_grad_norm_

@@ -1,7 +1,5 @@
 """The split of a step between pristine and corrupt examples, and its null worlds."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -9,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles import statistics as slow
+from oracles.awkward_models import ZOO
 from rote.errors import InputError
 from rote.gradients import DecompositionRecorder, Sampled, decompose, support
 from rote.gradients._worlds import checked_mask, sums_in_worlds, two_sided, worlds
 
-oracle = sys.modules["oracle_gradients"]
-slow = sys.modules["oracle_statistics"]
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 LOSS = nn.CrossEntropyLoss()
 M = 8
 CORRUPT = np.array([True, False, False, True, False, False, True, False])

@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import sys
 
 import pytest
 import torch
@@ -10,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from oracles.awkward_models import ZOO
 from rote.errors import InputError
 from rote.gradients import watch
 
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 LOSS = nn.CrossEntropyLoss()
 

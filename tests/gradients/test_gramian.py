@@ -1,18 +1,16 @@
 """The Gram matrix of the gradients against one backward pass per example."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
 from rote.errors import InputError
 from rote.gradients import coherence, gramian
 from rote.gradients._gramian import column_blocks
 
-oracle = sys.modules["oracle_gradients"]
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 LOSS = nn.CrossEntropyLoss()
 M = 5

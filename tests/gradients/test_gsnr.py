@@ -1,7 +1,6 @@
 """Signal-to-noise ratios of every coordinate, one at a time by the oracle."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -9,12 +8,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
+from oracles.statistics import ratio_of
 from rote.errors import InputError
 from rote.gradients import coherence, gsnr
 
-oracle = sys.modules["oracle_gradients"]
-ratio_of = sys.modules["oracle_statistics"].ratio_of
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 LOSS = nn.CrossEntropyLoss()
 M = 5

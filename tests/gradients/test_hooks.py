@@ -1,16 +1,15 @@
 """A meter leaves nothing behind, and says of each layer how it was measured."""
 
 import copy
-import sys
 
 import pytest
 import torch
 from torch import nn
 
+from oracles import training
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 
-training = sys.modules["oracle_training"]
 LOSS, on_each_device = training.LOSS, training.on_each_device
 small, batch, step, assert_same = training.small, training.batch, training.step, training.assert_same
 

@@ -1,17 +1,15 @@
 """Every statistic says the same as the others, on the same gradients."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
+from oracles.statistics import mean_cosine
 from rote.gradients import class_coherence, coherence, decompose, gramian, gsnr, support
 
-oracle = sys.modules["oracle_gradients"]
-mean_cosine = sys.modules["oracle_statistics"].mean_cosine
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 LOSS = nn.CrossEntropyLoss()
 M = 8
 

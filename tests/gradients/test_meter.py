@@ -1,7 +1,6 @@
 """The meter in an ordinary training loop: what it counts, what it leaves alone, what it refuses."""
 
 import copy
-import sys
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from torch.nn import functional as F
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 
-oracle = sys.modules["oracle_gradients"]
 LOSS = nn.CrossEntropyLoss()
 
 

@@ -1,11 +1,8 @@
 """Coherence from the gradients of microbatches: the loop, what counts as a microbatch, what is refused."""
 
 import copy
-import importlib.util
 import itertools
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from oracles import microbatch as oracle
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 from rote.gradients._finite import NonFiniteGradientWarning
 from rote.gradients._microbatch import MicrobatchMeter
-
-_spec = importlib.util.spec_from_file_location(
-    "oracle_microbatch", Path(__file__).parents[1] / "oracles/microbatch.py"
-)
-oracle = importlib.util.module_from_spec(_spec)
-sys.modules["oracle_microbatch"] = oracle
-_spec.loader.exec_module(oracle)
 
 LOSS = nn.CrossEntropyLoss()
 

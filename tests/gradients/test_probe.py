@@ -1,17 +1,15 @@
 """The probe and support: side effects, losses, examples."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from oracles import gradients as oracle
 from rote.errors import InputError
 from rote.gradients import coherence, support
 
-oracle = sys.modules["oracle_gradients"]
 LOSS = nn.CrossEntropyLoss()
 
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 
 import numpy as np
 import pytest
@@ -13,8 +12,6 @@ from torch import nn
 
 from rote.errors import InputError
 from rote.gradients import Coherence, LayerCoherence, Statistics, coherence
-
-oracle = sys.modules["oracle_gradients"]
 
 
 def rows_as_gradients(G):

@@ -1,19 +1,17 @@
 """Layers taken by themselves: which may be, what they say, what is left behind."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
 from rote.errors import InputError
 from rote.gradients import Sampled, class_coherence, decompose, gramian, gsnr, support
 from rote.gradients._single import seen_layers, single_gradients
 
-oracle = sys.modules["oracle_gradients"]
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 LOSS = nn.CrossEntropyLoss()
 M = 6

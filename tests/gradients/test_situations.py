@@ -1,7 +1,6 @@
 """The 32 situations in which the existing tools were compared, and what else people train, in float64."""
 
 import copy
-import sys
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from oracles import situations as oracle
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 
-oracle = sys.modules["oracle_situations"]
 M = 6
 LOSS = nn.CrossEntropyLoss()
 #: Wrong, refused, or stopped by an error of torch, though the exact result exists; at any m, or at one.

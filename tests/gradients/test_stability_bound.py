@@ -1,30 +1,20 @@
 """The stability bound: closed forms, exact fractions, a million steps, a problem where stability is known."""
 
-import importlib.util
 import math
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oracles import stability as oracle
 from rote.gradients import StabilityAccountant
 from rote.gradients._bound import amplification_logs, in_words
 
 ALPHAS = st.floats(0, 1)
 RATES = st.floats(0, 1)
 STEPS = st.lists(st.tuples(RATES, ALPHAS), min_size=1, max_size=12)
-
-
-@pytest.fixture(scope="session")
-def oracle():
-    path = Path(__file__).parents[1] / "oracles" / "stability.py"
-    spec = importlib.util.spec_from_file_location("oracle_stability", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def accountant_of(steps, m=50, lipschitz=2.0, smoothness=3.0):
@@ -91,7 +81,7 @@ def test_corollary_for_decaying_steps_is_larger():
 
 
 @given(STEPS, st.integers(1, 1000), st.floats(0.01, 5), st.floats(0, 5))
-def test_equals_the_recursion_in_fractions(oracle, steps, m, L, beta):
+def test_equals_the_recursion_in_fractions(steps, m, L, beta):
     accountant = accountant_of(steps, m, L, beta)
     factors = accountant.factors()
     rates, sizes = [r for r, _ in steps], (L * np.sqrt(2 - 2 * np.array([a for _, a in steps]))).tolist()
@@ -166,7 +156,7 @@ def test_cumulative_logarithms_stay_exact():
 
 
 @pytest.mark.parametrize(("b", "rate"), [(1, 0.5), (2, 1.0), (6, 2.0)])
-def test_measured_stability_is_below_the_bound(oracle, b, rate):
+def test_measured_stability_is_below_the_bound(b, rate):
     """One pass over m examples, every expectation in the theorem replaced by a mean over many runs."""
     random = np.random.default_rng(b)
     points = random.normal(size=(8, 2)) + 0.5

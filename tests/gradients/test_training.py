@@ -2,7 +2,6 @@
 
 import copy
 import math
-import sys
 import warnings
 
 import numpy as np
@@ -10,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles import training
 from rote.errors import InputError
 from rote.gradients import NonFiniteGradientWarning, coherence, watch
 
-training = sys.modules["oracle_training"]
 LOSS, on_each_device = training.LOSS, training.on_each_device
 small, batch, step, assert_same = training.small, training.batch, training.step, training.assert_same
-oracle = sys.modules["oracle_gradients"]
 
 
 @on_each_device

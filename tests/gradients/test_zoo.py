@@ -1,16 +1,14 @@
 """Every statistic of every awkward model against one backward pass per example, in float64."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from oracles import gradients as oracle
+from oracles.awkward_models import ZOO
 from rote.gradients import coherence, support, watch
 
-oracle = sys.modules["oracle_gradients"]
-ZOO = sys.modules["oracle_awkward_models"].ZOO
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding=.same. with even kernel")
 LOSS = nn.CrossEntropyLoss()
 M = 6

@@ -1,12 +1,11 @@
 """The learner agrees, bit for bit, with dictionaries that look at one example at a time."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracles import luts as oracle
 from rote._native import _loops, pack_bits, pack_columns
 from rote.luts import LayerRecord, LUTNetworkClassifier
 from rote.luts._counting import Examples, Weighing
@@ -14,8 +13,6 @@ from rote.luts._layer import Layer, count_votes, layer_outputs, pack_tables
 from rote.luts._learning import decide, uncertainty
 from rote.luts._recipe import Recipe
 from rote.luts._wiring import bag_counts, draw_fanins, fills_of, wire
-
-oracle = sys.modules["oracle_luts"]
 
 
 def bits_and_labels(m, n, seed):

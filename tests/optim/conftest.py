@@ -1,27 +1,7 @@
-"""Oracles on the path, one thread, float64, fixed seed."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""One thread, float64, fixed seed."""
 
 import pytest
 import torch
-
-ORACLES = Path(__file__).parents[1] / "oracles"
-
-
-def load_oracle(name):
-    """The module tests/oracles/<name>.py under a name of its own."""
-    full = f"oracle_{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, ORACLES / f"{name}.py")
-        sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
-    return sys.modules[full]
-
-
-load_oracle("awkward_models")
-load_oracle("optim")
 
 
 @pytest.fixture(autouse=True)

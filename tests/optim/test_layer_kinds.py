@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from oracle_awkward_models import ZOO
-from oracle_optim import clamped, median_of_groups, rows_by_parameter, trimmed, winsorized
 from torch import nn
 
+from oracles.awkward_models import ZOO
+from oracles.optim import clamped, median_of_groups, rows_by_parameter, trimmed, winsorized
 from rote.aggregate import Drop, GroupMedian
 from rote.optim import RobustGradients, winsorize
 

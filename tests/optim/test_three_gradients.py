@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from oracle_optim import median_of_three
 from torch import nn
 
+from oracles.optim import median_of_three
 from rote.errors import InputError
 from rote.optim import M3, RA3, RM3
 

@@ -7,10 +7,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from oracle_optim import clamped, rows_by_parameter
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from oracles.optim import clamped, rows_by_parameter
 from rote.errors import InputError
 from rote.gradients import coherence, watch
 from rote.optim import MedianOfMeans, RobustGradients, TrimmedMean, WinsorizedSGD, winsorize

@@ -1,7 +1,8 @@
 """Counterfactual simulation example by example and gate by gate, in plain Python, as the paper defines it."""
 
 import numpy as np
-from oracle_circuit_truth import node_values
+
+from oracles.circuit_truth import node_values
 
 
 def _walk(circuit, bits, changed):

@@ -37,6 +37,14 @@ class Planted:
     def verdict(self, name: str, rows: list[Row]) -> Verdict:
         return decide(self.claims[name][0], rows, list(SEEDS))[1]
 
+    def check_holds(self, name: str) -> None:
+        """Where the claim is planted it holds."""
+        assert self.verdict(name, self.rows(self.claims[name][1])).word == "holds"
+
+    def check_differs(self, name: str) -> None:
+        """Where its contrary is planted it differs."""
+        assert self.verdict(name, self.rows(self.claims[name][1], told=False)).word == "differs"
+
     def check_undecided(self, name: str) -> None:
         """Without cells a claim is not measured, and two seeds decide nothing."""
         claim, figure = self.claims[name]

@@ -4,15 +4,15 @@
 is ``name: (model, inputs of m examples)``; the model returns ``[m, 3]``, or ``[m, T, 3]`` for a sequence.
 """
 
-import sys
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-awkward = sys.modules["oracle_awkward_models"]
-models = sys.modules["oracle_situation_models"]
+from oracles import awkward_models as awkward
+from oracles import situation_models as models
+
 ZOO = awkward.ZOO
 
 

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
-from rote.studies import Place, Row, decide
+from oracles.planted_study import Planted
+from rote.studies import Place, Row
 from rote.studies.deep_linear import STUDY, _completion, _flow, _modes
-
-FIGURES = {figure.name: figure for figure in STUDY.figures}
-CLAIMS = {claim.name: (claim, figure.name) for figure in STUDY.figures for claim in figure.claims}
-SEEDS = [0, 1, 2]
 
 
 def modes(config, seed, told):
@@ -58,53 +55,34 @@ def completion(config, seed, told):
     }
 
 
-MAKERS = {"modes": modes, "end-to-end": flow, "completion": completion}
+PLANTED = Planted(
+    STUDY,
+    {"modes": modes, "end-to-end": flow, "completion": completion},
+)
 
 
-def planted(told=True):
-    return {
-        name: [
-            Row(config, seed, MAKERS[name](config, seed, told))
-            for config in figure.configs("quick")
-            for seed in SEEDS
-        ]
-        for name, figure in FIGURES.items()
-    }
-
-
-def verdict(name, rows):
-    claim, figure = CLAIMS[name]
-    return decide(claim, rows[figure], SEEDS)[1]
-
-
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_what_is_claimed_holds_where_it_was_planted(name):
-    assert verdict(name, planted()).word == "holds"
+    PLANTED.check_holds(name)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_what_contradicts_it_differs(name):
-    assert verdict(name, planted(told=False)).word == "differs"
+    PLANTED.check_differs(name)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_nothing_is_decided_without_cells(name):
-    claim, figure = CLAIMS[name]
-    assert decide(claim, [], SEEDS)[1].why == "not measured"
-    rows = [row for row in planted()[figure] if row.seed < 2]
-    assert decide(claim, rows, SEEDS)[1].word == ("holds" if claim.exact else "inconclusive")
+    PLANTED.check_undecided(name)
 
 
-@pytest.mark.parametrize("figure", FIGURES.values(), ids=lambda figure: figure.name)
-def test_panels_live_with_what_is_there(figure):
-    rows = planted()[figure.name]
-    assert figure.panels(rows)
-    assert figure.panels(rows[:1])
-    assert all(figure.cost(config) > 0 for scale in ("quick", "paper") for config in figure.configs(scale))
+@pytest.mark.parametrize("name", PLANTED.figures)
+def test_panels_live_with_what_is_there(name):
+    PLANTED.check_panels(name)
 
 
 def test_the_deepest_completion_is_of_the_scale_that_ran():
-    rows = planted()["completion"]
+    rows = PLANTED.rows("completion")
     own = [row for row in rows if row.seed == 0]
     assert _completion.deepest(own, "effective_rank") == 2.0
     deeper = Row(own[0].config | {"depth": 4}, 0, completion({"depth": 3}, 2, True))

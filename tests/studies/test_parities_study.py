@@ -4,13 +4,10 @@ from math import comb
 
 import pytest
 
+from oracles.planted_study import Planted
 from rote.dynamics import full_rank_probability
-from rote.studies import Place, Row, decide
+from rote.studies import Place, Row
 from rote.studies.parities import STUDY, _elimination, _signal, _training
-
-FIGURES = {figure.name: figure for figure in STUDY.figures}
-CLAIMS = {claim.name: (claim, figure.name) for figure in STUDY.figures for claim in figure.claims}
-SEEDS = [0, 1, 2]
 
 
 def elimination(config, seed, told):
@@ -64,64 +61,47 @@ def signal(config, seed, told):
     return {"known": known, "bound": bound, "mean": share, "squared": 1.0, "share": slope, "off": off}
 
 
-def planted(told=True):
-    makers = {
+PLANTED = Planted(
+    STUDY,
+    {
         "elimination": elimination,
         "noise": elimination,
         "dense": training,
         "sparse": training,
         "network": network,
         "signal": signal,
-    }
-    return {
-        name: [
-            Row(config, seed, makers[name](config, seed, told))
-            for config in figure.configs("quick")
-            for seed in SEEDS
-        ]
-        for name, figure in FIGURES.items()
-    }
+    },
+)
 
 
-def verdict(name, rows):
-    claim, figure = CLAIMS[name]
-    return decide(claim, rows[figure], SEEDS)[1]
-
-
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_what_is_claimed_holds_where_it_was_planted(name):
-    assert verdict(name, planted()).word == "holds"
+    PLANTED.check_holds(name)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_what_contradicts_it_differs(name):
-    rows = planted(told=False)
+    rows = PLANTED.rows(PLANTED.claims[name][1], told=False)
     if name in ("descent-does-not", "descent-sees-more"):
-        rows["dense"] = [Row(r.config, r.seed, lucky(r.config, r.seed)) for r in rows["dense"]]
+        rows = [Row(row.config, row.seed, lucky(row.config, row.seed)) for row in rows]
     if name == "plateau-then-jump":
-        for row in rows["sparse"]:
+        for row in rows:
             row.record.update(learned=row.record["steps"][-1])
-    assert verdict(name, rows).word == "differs"
+    assert PLANTED.verdict(name, rows).word == "differs"
 
 
-@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("name", PLANTED.claims)
 def test_nothing_is_decided_without_cells(name):
-    claim, figure = CLAIMS[name]
-    assert decide(claim, [], SEEDS)[1].why == "not measured"
-    rows = [row for row in planted()[figure] if row.seed < 2]
-    assert decide(claim, rows, SEEDS)[1].word == ("holds" if claim.exact else "inconclusive")
+    PLANTED.check_undecided(name)
 
 
-@pytest.mark.parametrize("figure", FIGURES.values(), ids=lambda figure: figure.name)
-def test_panels_live_with_what_is_there(figure):
-    rows = planted()[figure.name]
-    assert figure.panels(rows)
-    assert figure.panels(rows[:1])
-    assert all(figure.cost(config) > 0 for scale in ("quick", "paper") for config in figure.configs(scale))
+@pytest.mark.parametrize("name", PLANTED.figures)
+def test_panels_live_with_what_is_there(name):
+    PLANTED.check_panels(name)
 
 
 def test_what_was_never_learnt_has_no_plateau():
-    rows = [row for row in planted()["sparse"] if row.seed == 0]
+    rows = [row for row in PLANTED.rows("sparse") if row.seed == 0]
     for row in rows:
         row.record.update(learned=None)
     assert _training.plateau(rows) != _training.plateau(rows)
@@ -131,7 +111,7 @@ def test_what_was_never_learnt_has_no_plateau():
 
 def test_checks_that_saw_it_at_once_leave_no_plateau():
     assert _training.still_until({"steps": [0, 5], "accuracy": [0.5, 0.9]}) is None
-    rows = [row for row in planted()["sparse"] if row.seed == 0]
+    rows = [row for row in PLANTED.rows("sparse") if row.seed == 0]
     for row in rows:
         row.record.update(accuracy=[0.5, 0.9, 1.0])
     assert _training.plateau(rows) == 0
@@ -139,7 +119,7 @@ def test_checks_that_saw_it_at_once_leave_no_plateau():
 
 
 def test_examples_needed_from_the_formula():
-    rows = [row for row in planted()["elimination"] if row.seed == 0]
+    rows = [row for row in PLANTED.rows("elimination") if row.seed == 0]
     assert _elimination.examples_needed(rows) == pytest.approx(1.607, abs=0.05)
 
 
