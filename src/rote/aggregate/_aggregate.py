@@ -47,7 +47,39 @@ class Aggregate(Protocol):
 
 
 @dataclass(frozen=True)
-class Clamp:
+class _AtTheEnds:
+    """What clamping and dropping the c largest and smallest values have in common."""
+
+    c: int
+
+    def __post_init__(self) -> None:
+        _check_count("c", self.c, 0)
+
+    @property
+    def plain(self) -> bool:
+        """Whether ``c`` is 0."""
+        return self.c == 0
+
+    @property
+    def ignores(self) -> int:
+        """``c``: so few nonzero values are all clamped to 0, or dropped."""
+        return self.c
+
+    def check(self, m: int) -> None:
+        """Raise :class:`InputError` if m is below ``2c + 1``."""
+        _check_batch(self.c, m)
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """``[m, n]`` → ``[n]``."""
+        return self.of_products(rows.new_ones(len(rows), 1), rows)[0]
+
+    def of_products(self, left: Tensor, right: Tensor) -> Tensor:
+        """``[m, p]``, ``[m, d]`` → ``[p, d]``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Clamp(_AtTheEnds):
     """The winsorized sum of level c: the c largest and smallest values are clamped to the next ones.
 
     Chatterjee 2020, "Coherent Gradients", §3.
@@ -63,36 +95,13 @@ class Clamp:
         tensor([6.])
     """
 
-    c: int
-
-    def __post_init__(self) -> None:
-        _check_count("c", self.c, 0)
-
-    @property
-    def plain(self) -> bool:
-        """Whether ``c`` is 0."""
-        return self.c == 0
-
-    @property
-    def ignores(self) -> int:
-        """``c``: with so few nonzero values both levels are 0."""
-        return self.c
-
-    def check(self, m: int) -> None:
-        """Raise :class:`InputError` if m is below ``2c + 1``."""
-        _check_batch(self.c, m)
-
-    def of_rows(self, rows: Tensor) -> Tensor:
-        """``[m, n]`` → ``[n]``."""
-        return self.of_products(rows.new_ones(len(rows), 1), rows)[0]
-
     def of_products(self, left: Tensor, right: Tensor) -> Tensor:
         """``[m, p]``, ``[m, d]`` → ``[p, d]``."""
         return clamped_products(left, right, c=self.c)
 
 
 @dataclass(frozen=True)
-class Drop:
+class Drop(_AtTheEnds):
     """The trimmed mean times m: the c largest and smallest values are left out.
 
     Yin et al. 2018, arXiv 1803.01498.
@@ -107,29 +116,6 @@ class Drop:
         >>> Drop(1).of_rows(torch.tensor([[1.0], [2.0], [90.0]]))
         tensor([6.])
     """
-
-    c: int
-
-    def __post_init__(self) -> None:
-        _check_count("c", self.c, 0)
-
-    @property
-    def plain(self) -> bool:
-        """Whether ``c`` is 0."""
-        return self.c == 0
-
-    @property
-    def ignores(self) -> int:
-        """``c``: so few nonzero values are all dropped."""
-        return self.c
-
-    def check(self, m: int) -> None:
-        """Raise :class:`InputError` if m is below ``2c + 1``."""
-        _check_batch(self.c, m)
-
-    def of_rows(self, rows: Tensor) -> Tensor:
-        """``[m, n]`` → ``[n]``."""
-        return self.of_products(rows.new_ones(len(rows), 1), rows)[0]
 
     def of_products(self, left: Tensor, right: Tensor) -> Tensor:
         """``[m, p]``, ``[m, d]`` → ``[p, d]``."""

@@ -82,7 +82,25 @@ class _RobustSGD(SGD):
             self.register_step_pre_hook(_refuse_copy)
 
 
-class WinsorizedSGD(_RobustSGD):
+class _AtTheEnds(_RobustSGD):
+    """What :class:`WinsorizedSGD` and :class:`TrimmedMean` are given."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        lr: float,
+        c: int,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        *,
+        params: ParamsT | None = None,
+        foreach: bool | None = None,
+    ) -> None:
+        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(model, {"c": c}, params=params, foreach=foreach, **options)
+
+
+class WinsorizedSGD(_AtTheEnds):
     """SGD with winsorized gradients of level c; with ``c=0`` it is SGD.
 
     Of each coordinate the c largest and the c smallest of the examples' gradients are clamped to the next
@@ -111,25 +129,11 @@ class WinsorizedSGD(_RobustSGD):
         >>> optimizer.step()
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        lr: float,
-        c: int,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
-        *,
-        params: ParamsT | None = None,
-        foreach: bool | None = None,
-    ) -> None:
-        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(model, {"c": c}, params=params, foreach=foreach, **options)
-
     def _of(self, group: dict[str, Any]) -> Aggregate:
         return Clamp(group["c"])
 
 
-class TrimmedMean(_RobustSGD):
+class TrimmedMean(_AtTheEnds):
     """SGD with trimmed means: the c largest and the c smallest are left out, not clamped.
 
     For comparison with :class:`WinsorizedSGD`, whose arguments and errors it has (Yin et al. 2018, arXiv
@@ -142,20 +146,6 @@ class TrimmedMean(_RobustSGD):
         >>> model.weight.grad
         tensor([[2.5000]])
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        lr: float,
-        c: int,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
-        *,
-        params: ParamsT | None = None,
-        foreach: bool | None = None,
-    ) -> None:
-        options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        super().__init__(model, {"c": c}, params=params, foreach=foreach, **options)
 
     def _of(self, group: dict[str, Any]) -> Aggregate:
         return Drop(group["c"])
