@@ -14,13 +14,8 @@ from rote.errors import InputError
 
 
 @pytest.fixture
-def bench(tmp_path):
-    def write(text, name="net.bench"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
+def bench(written):
+    return lambda text, name="net.bench": written(text, name)
 
 
 HEAD = "# c17\nINPUT(a)\nINPUT( b )\n\nINPUT(c)\nOUTPUT(f)\n"

@@ -23,13 +23,8 @@ from rote.errors import InputError
 
 
 @pytest.fixture
-def blif(tmp_path):
-    def write(text, name="net.blif"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
+def blif(written):
+    return lambda text, name="net.blif": written(text, name)
 
 
 def by_hand(cubes, value, x):

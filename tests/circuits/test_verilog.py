@@ -22,13 +22,8 @@ from rote.errors import InputError
 
 
 @pytest.fixture
-def verilog(tmp_path):
-    def write(text, name="net.v"):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
+def verilog(written):
+    return lambda text, name="net.v": written(text, name)
 
 
 HEAD = "module m(a, b, c, f);\n  input a, b, c;\n  output f;\n"
