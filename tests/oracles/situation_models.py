@@ -1,6 +1,5 @@
 """Models of the situations in ``situations.py``: what people train beside the awkward ones."""
 
-
 import torch
 from torch import nn
 from torch.nn import functional as F

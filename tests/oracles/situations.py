@@ -4,7 +4,6 @@
 is ``name: (model, inputs of m examples)``; the model returns ``[m, 3]``, or ``[m, T, 3]`` for a sequence.
 """
 
-
 import torch
 from torch import nn
 from torch.nn import functional as F
