@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rote.dynamics._dimension import two_nn
+from rote.dynamics._given import matrix
 from rote.dynamics._layers import activations
 from rote.dynamics._linear_units import linear_units
-from rote.dynamics._matrices import matrix
 from rote.dynamics._pieces import KINKS, linear_pieces, random_lines
 from rote.dynamics._probes import linear_probes
 from rote.errors import InputError

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rote.dynamics._factors import Floats, backward, check_depth, fitting, imbalance, multiplied
+from rote.dynamics._given import numbers
 from rote.dynamics._linear import check_steps
-from rote.dynamics._matrices import numbers
 from rote.errors import InputError
 
 if TYPE_CHECKING:

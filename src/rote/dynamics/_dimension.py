@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rote.dynamics._matrices import matrix
+from rote.dynamics._given import matrix
 from rote.errors import InputError
 
 if TYPE_CHECKING:

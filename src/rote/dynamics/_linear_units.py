@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rote.dynamics._matrices import matrix
+from rote.dynamics._given import matrix
 from rote.dynamics._probes import Layers, matrices, split
 from rote.errors import InputError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rote.dynamics._matrices import numbers
+from rote.dynamics._given import numbers
 from rote.errors import InputError
 
 if TYPE_CHECKING:

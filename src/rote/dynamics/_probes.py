@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rote.dynamics._matrices import matrix
+from rote.dynamics._given import matrix
 from rote.errors import InputError
 
 if TYPE_CHECKING:
