@@ -48,9 +48,10 @@ lint: $(STAMP)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## write docs/cli.md and docs/ledger.md anew
+docs: $(STAMP)  ## write docs/cli.md, docs/ledger.md and docs/lecture.md anew
 	$(BIN)/python -m rote.cli._reference > docs/cli.md
 	$(BIN)/python -m rote.cli._ledger docs/results > docs/ledger.md
+	$(BIN)/python -m rote.cli._lecture docs/results > docs/lecture.md
 
 bench: $(STAMP)  ## measure what a watched training step costs, roughly (in full, and others: benchmarks/)
 	$(BIN)/python -m benchmarks.gradients --quick --methods plain rote "rote, bitwise"

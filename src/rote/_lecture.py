@@ -12,7 +12,7 @@ from rote._study import PAGE as STUDY_PAGE
 from rote._study import RECORD as STUDY_RECORD
 from rote._study import show, study
 from rote.errors import InputError
-from rote.report import lecture_page
+from rote.report import lecture_markdown, lecture_page
 from rote.runs._files import write_atomic
 from rote.studies import Chapter, Crew, Done, Extent, Lecture, Study, default_folder
 from rote.studies._cells import data_digests
@@ -211,6 +211,25 @@ def lecture_record(
     }
 
 
+def kept_lecture(given: Lecture, folder: Path) -> str:
+    """A lecture from the records below a folder, such as ``docs/results``, as Markdown.
+
+    Args:
+        given: The lecture.
+        folder: Holds ``<study>/quick/study.json``.
+
+    Example:
+        >>> from rote.studies import LECTURE
+        >>> print(kept_lecture(LECTURE, Path("no/such/folder")).splitlines()[2])
+        # What do deep networks learn, and when do they learn it?
+    """
+    files = {c.study.name: folder / c.study.name / "quick" / STUDY_RECORD for c in given.chapters}
+    records = {
+        name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()
+    }
+    return lecture_markdown(lecture_record(given, "quick", records, {}, ()), folder.name)
+
+
 def _chapter(chapter: Chapter, record: Mapping[str, Any] | None, link: str | None) -> dict[str, Any]:
     told = {
         "study": chapter.study.name,
@@ -230,12 +249,15 @@ def _chapter(chapter: Chapter, record: Mapping[str, Any] | None, link: str | Non
             "claims": [],
         }
     drawn = {
-        (figure["name"], panel["title"]): panel for figure in record["figures"] for panel in figure["panels"]
+        (figure["name"], panel["title"]): panel
+        for figure in record["figures"]
+        for panel in figure.get("panels", ())  # kept records leave them out
     }
     return told | {
         "headline": record["headline"],
         "verdicts": record["verdicts"],
         "seeds": record["seeds"],
+        "figures": list(dict.fromkeys(name for name, _ in chapter.shows)),
         "panels": [drawn[place] for place in chapter.shows if place in drawn],
         "claims": [
             {"words": claim["words"], "verdict": claim["verdict"]}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rote.dynamics import gabor, orientation_tuning
-from rote.studies import Place, Row, decide
-from rote.studies.features_by_depth import STUDY, _averaging, _depth, _edges
+from rote.studies import Pictures, Place, Row, decide
+from rote.studies.features_by_depth import STUDY, _averaging, _depth, _edges, _pictures
 
 SEEDS = [0, 1, 2]
 CLAIMS = {claim.name: claim for figure in STUDY.figures for claim in figure.claims}
@@ -49,8 +49,22 @@ def planted_edges(*, edges):
                 kind: {"selectivity": [value + seed / 100, value], "answer": [1.0, 0.5, 0.2, 0.5]}
                 for kind, value in kinds.items()
             }
-            rows.append(Row({"data": data}, seed, {"random": [0.2, 0.4], **record}))
+            record |= {
+                "random": [0.2, 0.4],
+                "filters": {kind: [["0h", "yh"]] * 2 for kind in (*kinds, "added")},
+            }
+            rows.append(Row({"data": data}, seed, record))
     return rows
+
+
+def planted_sought(*, taken):
+    images = {"second": [["0h", "yh"]] * 3, "output": [["0y", "yh"]] * 10}
+    classes = list(range(10)) if taken else [0] * 10
+    return [
+        Row(row.config, row.seed, {**row.record, "sought": {**images, "classes": classes}})
+        for row in planted_edges(edges=True)
+        if row.config["data"] == "mnist"
+    ]
 
 
 def planted_averaging(*, destroys):
@@ -60,12 +74,13 @@ def planted_averaging(*, destroys):
         "answers": [[1.0, 0.5, 0.0, 0.5], [0.0, 0.5, 1.0, 0.5], average],
         "selectivity": [0.6, 0.6, 0.07 if destroys else 0.6],
     }
-    return [Row({}, seed, record) for seed in SEEDS]
+    return [Row(_averaging.configs("quick")[0], seed, record) for seed in SEEDS]
 
 
 PLANTED = {
     "depth": lambda good: planted_depth(deep=good),
     "edges": lambda good: planted_edges(edges=good),
+    "sought": lambda good: planted_sought(taken=good),
     "averaging": lambda good: planted_averaging(destroys=good),
 }
 EVERY = [(figure, claim.name) for figure in FIGURES for claim in FIGURES[figure].claims]
@@ -103,13 +118,33 @@ def test_a_cell_measures_every_layer_before_and_after():
 
 
 def test_a_cell_of_edges():
-    config = {**TOY, "channels": [4, 3], "kernel": 5, "epochs": 1}
+    config = {**TOY, "channels": [4, 3], "kernel": 5, "epochs": 1, "shown": 2, "sought": None}
     record = _edges.cell(config, 0, Place())
+    assert record["sought"] is None
+    assert {kind: len(shown) for kind, shown in record["filters"].items()} == dict.fromkeys(
+        (*_edges.KINDS, "added"), 2
+    )
     for kind in _edges.KINDS:
         assert len(record[kind]["selectivity"]) == 4
         assert record[kind]["selectivity"] == sorted(record[kind]["selectivity"], reverse=True)
         assert record[kind]["answer"][0] == 1.0
     assert record["random"][0] < record["random"][1]
+
+
+def test_images_that_units_look_for_are_of_the_inputs_shape():
+    net = _edges.network((1, 8, 8), 3, {"channels": [4, 5], "kernel": 3})
+    record = _pictures.sought(net, (1, 8, 8), shown=2, l2=[0.001, 0.01], jitter=1, steps=30, seed=0)
+    assert [len(record[name]) for name in ("second", "output", "classes")] == [2, 3, 3]
+    assert set(record["classes"]) <= {0, 1, 2}
+    assert {len(line) for image in record["output"] for line in image} == {8}
+
+
+def test_filters_are_shown_beside_what_they_were():
+    filters, *_ = _pictures.filters(planted_edges(edges=True), {"mnist": "MNIST"})
+    kinds = ("before", "after", "added", "average")
+    assert [tile.title for tile in filters.tiles] == [f"{kind} {i}" for kind in kinds for i in (1, 2)]
+    assert filters.across == 2
+    assert filters.tiles[0].values == [[-1.0, 0.0], [1.0, 0.0]]
 
 
 def test_planted_edge_detectors_are_found_and_their_averages_are_not():
@@ -134,10 +169,14 @@ def test_the_average_of_two_gabor_filters_is_as_computed_elsewhere():
     assert _averaging.peak([Row({}, 0, record)]) == pytest.approx(0.5, abs=1e-12)
 
 
-@pytest.mark.parametrize(("figure", "panels"), [("depth", 4), ("edges", 4), ("averaging", 1)])
+@pytest.mark.parametrize(
+    ("figure", "panels"), [("depth", (4, 0)), ("edges", (4, 2)), ("sought", (0, 3)), ("averaging", (1, 1))]
+)
 def test_panels_live_with_missing_cells(figure, panels):
-    rows = PLANTED[figure](True)
-    assert len(FIGURES[figure].panels(rows)) == panels
+    drawn = FIGURES[figure].panels(PLANTED[figure](True))
+    assert len(drawn) == sum(panels)
+    assert sum(isinstance(each, Pictures) for each in drawn) == panels[1]
+    assert FIGURES[figure].panels(PLANTED[figure](True)[:1])
     assert list(FIGURES[figure].panels([])) == []
 
 

@@ -2,16 +2,21 @@
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from rote._lecture import expected_seconds, lecture, show_lecture
+from rote._lecture import expected_seconds, kept_lecture, lecture, show_lecture
 from rote.dynamics import __all__ as TOOLS
 from rote.errors import InputError
 from rote.report import lecture_page
-from rote.studies import LECTURE, Chapter, Crew, Extent, Lecture, run_study
+from rote.studies import LECTURE, Chapter, Crew, Extent, Lecture, Row, run_study
 
 ALONE = Crew(jobs=1)
+
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def told_of(study, *more):
@@ -134,3 +139,22 @@ def test_the_lecture_is_well_made():
         assert set(chapter.tools) <= set(TOOLS)
         assert not chapter.title.endswith(".")
         assert chapter.words.endswith(".")
+
+
+def test_the_kept_lecture_is_up_to_date():
+    text = (DOCS / "lecture.md").read_text(encoding="utf-8")
+    assert text == kept_lecture(LECTURE, DOCS / "results"), "run `make docs`"
+    drawings = re.findall(r"\]\((results/[^)]+)\)", text)
+    assert len(drawings) >= len(LECTURE.chapters)
+    assert all((DOCS / drawing).exists() for drawing in drawings)
+
+
+@pytest.mark.parametrize("chapter", LECTURE.chapters, ids=lambda chapter: chapter.study.name)
+def test_what_a_chapter_shows_is_there(chapter):
+    lines = (DOCS / "results" / chapter.study.name / "quick" / "cells.jsonl").read_text(encoding="utf-8")
+    cells = [json.loads(line) for line in lines.splitlines()]
+    for figure in chapter.study.figures:
+        wanted = {title for name, title in chapter.shows if name == figure.name}
+        rows = [Row(c["config"], c["seed"], c["record"]) for c in cells if figure.name in c["figures"]]
+        if wanted:
+            assert wanted <= {panel.title for panel in figure.panels(rows)}

@@ -5,13 +5,24 @@ import pytest
 import torch
 
 from rote.dynamics import PlantedData, lms, stripes
-from rote.studies import MissingCellError, Place, Row, decide
-from rote.studies.simplicity_bias import STUDY, _claims, _dominoes, _panels, _slabs, _stripes, _train
+from rote.studies import MissingCellError, Pictures, Place, Row, _pixels, decide
+from rote.studies.simplicity_bias import (
+    STUDY,
+    _claims,
+    _dominoes,
+    _images,
+    _panels,
+    _plane,
+    _slabs,
+    _stripes,
+    _train,
+)
 
 SEEDS = [0, 1, 2]
 CLAIMS = {claim.name: claim for figure in STUDY.figures for claim in figure.claims}
 FIGURES = {figure.name: figure for figure in STUDY.figures}
 SGD = {"lr": 0.1, "batch": 20, "momentum": 0.0, "weight_decay": 0.0}
+SHOWN = {"pictures": [2], "points": 5, "units": 2, "unit_points": 4}
 
 
 def word(name, rows):
@@ -38,8 +49,11 @@ def planted_stripes(*, biased, wiggle=0.001):
                     "directions": [[1 / 18] * 18] * 3,
                     "r2": [r2[0] + seed * wiggle, r2[1]],
                 },
+                "plane": {"step": [100, 200], "says": [["0y", "h0"]] * 2},
+                "units": [[["0y", "h0"]] * 2] * 2,
             }
-            rows.append(Row({"side": side, "noise": _stripes.SIDES[side]}, seed, record))
+            config = {"side": side, "noise": _stripes.SIDES[side], "k": 5, "train": 40, "test": 10}
+            rows.append(Row({**config, "points": 4, "pictures": [100]}, seed, record))
     return rows
 
 
@@ -81,7 +95,20 @@ def planted_dominoes(*, biased):
     return rows
 
 
-PLANTED = {"stripes": planted_stripes, "slabs": planted_slabs, "dominoes": planted_dominoes}
+def planted_images(*, biased):
+    record = {"images": [[["00", "yy"]] * 2, [["hh", "00"]] * 2], "lower": 0.7}
+    return [
+        Row({"name": "a"}, seed, {**record, "upper": (0.99 if biased else 0.6) + seed / 1000})
+        for seed in SEEDS
+    ]
+
+
+PLANTED = {
+    "stripes": planted_stripes,
+    "slabs": planted_slabs,
+    "domino-images": planted_images,
+    "dominoes": planted_dominoes,
+}
 EVERY = [(figure, claim.name) for figure in FIGURES for claim in FIGURES[figure].claims]
 
 
@@ -111,19 +138,41 @@ def test_what_is_never_learned_leaves_the_speed_open():
 @pytest.mark.parametrize("side", list(_stripes.SIDES))
 def test_a_cell_of_stripes(side):
     config = {**SGD, "side": side, "noise": _stripes.SIDES[side], "k": 3, "train": 200, "test": 100}
-    config |= {"hidden": [6, 6], "steps": 4, "every": 2, "enough": 0.99}
+    config |= {"hidden": [6, 6], "steps": 4, "every": 2, "enough": 0.99, **SHOWN}
     record = _stripes.cell(config, 0, Place())
     assert record["step"] == [0, 2, 4]
     assert [len(record[name]) for name in _stripes.CURVES] == [3] * 3
     assert [sum(shares) for shares in record["end"]["directions"]] == pytest.approx([1.0] * 3)
+    assert record["plane"]["step"] == [2, 4]
+    assert [len(rows) for rows in record["plane"]["says"]] == [5, 5]
+    assert [len(shown) for shown in record["units"]] == [2, 2]
     assert record == _stripes.cell(config, 0, Place())
+
+
+def test_what_is_said_over_the_plane_stands_the_right_way_up():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 1))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.0, 100.0]]))  # label 1 where the second input is above 0
+        net[0].bias.zero_()
+    assert _plane.says(net, 3) == ["yyy", "hhh", "000"]
+
+
+def test_units_that_are_never_on_are_not_shown():
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.1, 0.0], [0.0, 0.0], [0.0, 5.0]]))
+        net[0].bias.zero_()
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 2)).astype(np.float32)
+    ((right, up),) = _plane.units(net, X, 2, 3)
+    assert right == ["00y"] * 3
+    assert up == ["yyy", "000", "000"]
 
 
 def test_training_stops_at_what_is_enough():
     config = {**SGD, "side": "left", "noise": None, "k": 3, "train": 200, "test": 100}
-    config |= {"hidden": [6, 6], "steps": 4, "every": 2, "enough": 0.0}
+    config |= {"hidden": [6, 6], "steps": 4, "every": 2, "enough": 0.0, **SHOWN}
     record = _stripes.cell(config, 0, Place())
-    assert record["step"] == [0]
+    assert record["step"] == record["plane"]["step"] == [0]
     assert record["learned"] == 0
 
 
@@ -178,6 +227,20 @@ def test_a_cell_of_dominoes(upper):
         assert record["randomised_accuracy"] == record["accuracy"]
 
 
+def test_a_cell_of_domino_images():
+    config = {"upper_data": "digits", "lower_data": "digits", "train": 20, "test": 10, "name": "a"}
+    record = _images.cell(config | {"pairs": [[0, 5], [1, 8]], "shown": 2}, 0, Place())
+    assert [len(shown) for shown in record["images"]] == [2, 2]
+    assert {(len(image), len(image[0])) for shown in record["images"] for image in shown} == {(16, 8)}
+    assert 0 <= record["lower"] <= 1
+
+
+def test_pictures_come_back_as_they_were_written():
+    values = np.random.default_rng(0).uniform(-2, 2, (3, 5))
+    found = _pixels.read(_pixels.written(values, -2, 2), -2, 2)
+    np.testing.assert_allclose(found, values, atol=2 / 34 + 1e-4)
+
+
 def test_dominoes_differ_by_seed_and_stay_balanced():
     config = {"upper_data": "digits", "lower_data": "digits", "train": 15, "test": 10}
     config |= {"pairs": [[0, 5], [1, 8]]}
@@ -191,10 +254,15 @@ def test_curves_that_stopped_go_on_flat():
     assert _panels.held([[(0, 1.0)], [(0, 0.0), (5, 0.5)]])[0] == [(0, 1.0), (5, 1.0)]
 
 
-@pytest.mark.parametrize(("figure", "panels"), [("stripes", 4), ("slabs", 4), ("dominoes", 2)])
+@pytest.mark.parametrize(
+    ("figure", "panels"),
+    [("stripes", (4, 4)), ("slabs", (4, 0)), ("domino-images", (0, 1)), ("dominoes", (2, 0))],
+)
 def test_panels_live_with_missing_cells(figure, panels):
     rows = PLANTED[figure](biased=True)
-    assert len(FIGURES[figure].panels(rows)) == panels
+    drawn = FIGURES[figure].panels(rows)
+    assert len(drawn) == sum(panels)
+    assert sum(isinstance(each, Pictures) for each in drawn) == panels[1]
     assert len(FIGURES[figure].panels(rows[:1])) >= 1
     assert list(FIGURES[figure].panels([])) == []
 

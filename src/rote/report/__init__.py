@@ -13,7 +13,7 @@ rank,id,row,given,suggested,score,
 """
 
 from rote.report._cfs import cfs_page, cfs_pictures, least_support_csv
-from rote.report._lecture import lecture_page
+from rote.report._lecture import lecture_markdown, lecture_page
 from rote.report._ledger import ledger
 from rote.report._lut_sweep import lut_sweep_page
 from rote.report._luts import luts_page
@@ -27,6 +27,7 @@ __all__ = [
     "cfs_page",
     "cfs_pictures",
     "least_support_csv",
+    "lecture_markdown",
     "lecture_page",
     "ledger",
     "lut_sweep_page",

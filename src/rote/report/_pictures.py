@@ -80,7 +80,7 @@ def _sheet(pictures: Record, tiles: Sequence[Floats], width: float, alt: str) ->
     low, high, signed = float(pictures["low"]), float(pictures["high"]), bool(pictures["signed"])
     left = 20.0 if pictures["y"] else 0.0
     across = pictures["across"] or min(len(tiles), _MOST_ACROSS) or 1
-    side = min(_LARGEST, (width - left - (across - 1) * _GAP) / across)
+    side = min(_LARGEST, (width - 1 - left - (across - 1) * _GAP) / across)  # 1 for the last frame
     titled = _TITLE if any(tile["title"] for tile in pictures["tiles"]) else 0.0
     parts: list[str] = []
     top = 0.0

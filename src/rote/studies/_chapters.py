@@ -7,14 +7,18 @@ _SIMPLICITY = Chapter(
     simplicity_bias.STUDY,
     "Where a simple feature tells the answer, the complex one is not learned",
     "Two data sets need the same stripes to be told apart, and a network learns them quickly: that is the "
-    "left one. Give the right one a half-plane beside the stripes that is right for 95 % of the points, and "
-    "the same network stays at 95 % for most of its training. It can represent the stripes; it has no "
-    "need to look for them. Shuffle the half-plane among the points when it has learned, and little is left. "
-    "With many complex features beside a simple one it never gets past it.",
+    "left one. On the right there is a half-plane beside the stripes that is right for 95 % of the points, "
+    "and the same network cuts the plane in two at once and stays there for most of its training. In the "
+    "end it bends the line around the points it got wrong; it never draws the stripes, which it could: it "
+    "has no need to look for them. Take the half-plane from it, and little is left. Dominoes are the same "
+    "with images: zeros and ones stand on top of cars and trucks, and a network that could go by either "
+    "half never looks at the lower one.",
     (
+        ("stripes", "Left: the data, and what the network says"),
+        ("stripes", "Right: the data, and what the network says"),
         ("stripes", "Three data sets"),
         ("stripes", "Right: what it rests on"),
-        ("slabs", "LMS-hat-7"),
+        ("domino-images", "Dominoes A"),
         ("dominoes", "Dominoes A"),
     ),
     ("stripes", "lms", "dominoes", "randomised"),
@@ -50,17 +54,21 @@ _DEEP_LINEAR = Chapter(
 _FEATURES = Chapter(
     features_by_depth.STUDY,
     "Features grow more complex with depth: edges first",
-    "Filters of the first layer begin as noise and become edge detectors: each answers to one orientation. "
-    "Complex features are not averages of simple ones; the average of an upright and a lying detector "
-    "answers to nothing in particular. Deeper layers cut a line between two images into more pieces, and "
-    "less of them is linear in the pixels.",
+    "Filters of the first layer begin as noise; training makes them answer to one orientation, as edge "
+    "detectors do. Units of the second look for textures, and the output for whole strokes: these images "
+    "were sought from noise, nobody showed the search a digit, and yet the network takes each for its "
+    "class. Complex features are not averages of simple "
+    "ones: the average of an upright and a lying detector answers to nothing in particular. The deeper a "
+    "layer, the less of it is linear in the image. That is depth more than training: without any training, "
+    "deep layers are less linear still.",
     (
-        ("edges", "MNIST: filters, best first"),
+        ("edges", "MNIST: the most selective filters"),
+        ("sought", "Layer 2: images that excite one unit"),
+        ("sought", "Output: images that excite one class"),
         ("averaging", "Two edge detectors and their average"),
         ("depth", "How linear units are in the input"),
-        ("depth", "Pieces of a line"),
     ),
-    ("first_layer_filters", "orientation_tuning", "by_depth", "maximise"),
+    ("first_layer_filters", "maximise", "orientation_tuning", "by_depth"),
 )
 
 _PARITIES = Chapter(

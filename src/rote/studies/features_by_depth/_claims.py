@@ -4,7 +4,7 @@ from functools import partial
 
 from rote.studies._judge import above, below, equal_to
 from rote.studies._study import Claim
-from rote.studies.features_by_depth import _averaging, _depth, _edges
+from rote.studies.features_by_depth import _averaging, _depth, _edges, _pictures
 
 LECTURE = "Lecture notes “What do deep networks learn and when do they learn it”, 2021"
 PROBES = "Alain & Bengio 2016, abstract"
@@ -108,6 +108,19 @@ def _of_data(data: str) -> tuple[Claim, ...]:
 
 
 EDGES = (*_of_data("mnist"), *_of_data("cifar10"))
+
+SOUGHT = (
+    Claim(
+        "sought-for-a-class-taken-for-it",
+        "An image made for one output alone is taken for that class.",
+        CONTROL,
+        "Share of the ten images that the network gives to the class they were made for; “is taken” is read "
+        "as over 90 %",
+        above(0.9),
+        _pictures.taken,
+        percent=True,
+    ),
+)
 
 AVERAGING = (
     Claim(

@@ -10,9 +10,10 @@ from torch import nn
 
 from rote.dynamics import Tuning, first_layer_filters, orientation_tuning
 from rote.learners import Recipe, start, train_epoch
-from rote.studies._panels import Axis, Line, Panel, curve
+from rote.studies._panels import Axis, Line, Panel, Pictures, curve
 from rote.studies._redrawn import accuracies, redrawn
 from rote.studies._study import Config, Place, Record, Rows, Scale, one, some
+from rote.studies.features_by_depth import _pictures
 
 Floats = NDArray[np.float64]
 NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
@@ -21,14 +22,23 @@ ANGLES = 36
 
 
 def configs(scale: Scale) -> list[Config]:
-    """The same network on both data sets."""
-    base = {"noise": 0.0, "kernel": 7, "momentum": 0.9, "batch": 50, "lr": 0.02}
+    """The same network on both data sets; what its units look for is sought on MNIST."""
+    base = {"noise": 0.0, "kernel": 7, "momentum": 0.9, "batch": 50, "lr": 0.02, "shown": 8}
+    sought = {"mnist": {"shown": 6, "l2": [0.001, 0.05], "jitter": 3, "steps": 300}}
     if scale == "quick":
         sizes: Config = {"test": 2000, "channels": [16, 32], "epochs": 8}
     else:
         sizes = {"test": None, "channels": [64, 64], "epochs": 20}
     train = {"mnist": 6000, "cifar10": 20_000} if scale == "quick" else {}
-    return [{"data": name, "train": train.get(name), **base, **sizes} for name in NAMES]
+    return [
+        {"data": name, "train": train.get(name), "sought": sought.get(name), **base, **sizes}
+        for name in NAMES
+    ]
+
+
+def sought_configs(scale: Scale) -> list[Config]:
+    """Those in which it is asked what units look for."""
+    return [config for config in configs(scale) if config["sought"]]
 
 
 def cost(config: Config) -> float:
@@ -38,7 +48,10 @@ def cost(config: Config) -> float:
 
 
 def cell(config: Config, seed: int, place: Place) -> Record:
-    """Train a small convolutional network; tune its first filters before and after, and averages of pairs."""
+    """Train a small convolutional network; tune its first filters before and after, and averages of pairs.
+
+    ``filters`` are the most selective ones as pictures; ``sought``, if asked for, what units look for.
+    """
     data = redrawn(config, seed, place)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -51,10 +64,15 @@ def cell(config: Config, seed: int, place: Place) -> Record:
     filters["after"] = first_layer_filters(model).sum(1)
     filters["averages"] = averages(filters["after"])
     noise = np.random.default_rng(0).standard_normal((2000, *filters["after"].shape[1:]))
+    tunings = {kind: orientation_tuning(each, angles=ANGLES) for kind, each in filters.items()}
+    best = tunings["after"].selectivity.argsort()[::-1][: int(config["shown"])]
     return {
         "random": np.quantile(orientation_tuning(noise, angles=ANGLES).selectivity, [0.5, 0.95]).tolist(),
-        **{kind: tuned(orientation_tuning(each, angles=ANGLES)) for kind, each in filters.items()},
+        **{kind: tuned(tuning) for kind, tuning in tunings.items()},
         **{name: accuracies(model, data)[name] for name in ("train", "test")},
+        "filters": _pictures.chosen({**filters, "added": filters["after"] - filters["before"]}, best),
+        "sought": config["sought"]
+        and _pictures.sought(model, data.x.shape[1:], seed=seed, **config["sought"]),
     }
 
 
@@ -142,9 +160,9 @@ def detectors(rows: Rows, data: str) -> float:
     return float(np.mean(np.array(record["after"]["selectivity"]) > record["random"][1]))
 
 
-def panels(rows: Rows) -> list[Panel]:
-    """Selectivity of the filters in falling order, and their mean answer around the orientation of each."""
-    found = []
+def panels(rows: Rows) -> list[Panel | Pictures]:
+    """Selectivity of the filters in falling order, their mean answer around each one's own, and pictures."""
+    found: list[Panel | Pictures] = []
     for data, title in NAMES.items():
         here = some(rows, data=data)
         if not here:
@@ -166,7 +184,7 @@ def panels(rows: Rows) -> list[Panel]:
         ]
         degrees = Axis("degrees from its own", low=-90, high=90)
         found.append(Panel(f"{title}: answer", degrees, Axis("of the largest", low=0.0, high=1.0), answers))
-    return found
+    return [*found, *_pictures.filters(rows, NAMES)]
 
 
 def _ranks(record: Record) -> list[int]:

@@ -1,7 +1,7 @@
 """The Pitfalls of Simplicity Bias in Neural Networks (Shah et al. 2020, arXiv 2006.07710), and stripes."""
 
 from rote.studies._study import Figure, Study
-from rote.studies.simplicity_bias import _claims, _dominoes, _panels, _slabs, _stripes
+from rote.studies.simplicity_bias import _claims, _dominoes, _images, _panels, _slabs, _stripes
 
 _STRIPES = Figure(
     name="stripes",
@@ -13,7 +13,9 @@ _STRIPES = Figure(
         "stripes are as easy to represent every time. “No stripes”, “no plane”: that coordinate is taken "
         "from other test examples. Where units look: the directions of the gradients of pre-activations, "
         "by their squared size; 0 is straight across the stripes, 90 along them. Training stops at 99 %, "
-        "and lines go on flat."
+        "and lines go on flat. The pictures are of the first seed: training examples and what the "
+        "network says over the plane, where grey is no examples, and pale that it cannot tell; and the "
+        "first units of each layer that are on for at least one in ten test examples."
     ),
     cell=_stripes.cell,
     configs=_stripes.configs,
@@ -39,6 +41,22 @@ _SLABS = Figure(
     cost=_slabs.cost,
 )
 
+_IMAGES = Figure(
+    name="domino-images",
+    title="What dominoes look like",
+    words=(
+        "Zeros on top of automobiles against ones on top of trucks; networks see them in colour. “No "
+        "MNIST”: with the upper half of another example, here of the other label; so a network is asked "
+        "what it rests on. “Alone”: with nothing above, so that it must learn the lower half."
+    ),
+    cell=_images.cell,
+    configs=_images.configs,
+    panels=_images.panels,
+    claims=_claims.IMAGES,
+    data=("mnist", "cifar10"),
+    cost=_images.cost,
+)
+
 _DOMINOES = Figure(
     name="dominoes",
     title="Dominoes of MNIST and CIFAR-10",
@@ -62,7 +80,7 @@ STUDY = Study(
     "Networks, NeurIPS 2020, arXiv 2006.07710; stripes after the lecture notes “What do deep "
     "networks learn and when do they learn it”, 2021",
     link="https://arxiv.org/abs/2006.07710",
-    figures=(_STRIPES, _SLABS, _DOMINOES),
+    figures=(_STRIPES, _SLABS, _IMAGES, _DOMINOES),
     deviations=(
         "The lecture notes describe their stripes in words only; these data sets are a reconstruction, "
         "with the coordinates of Shah et al. 2020 and a network with two hidden layers of 100. At quick "

@@ -4,6 +4,7 @@ from functools import partial
 
 from rote.studies._judge import above, below, between
 from rote.studies._study import Claim, Rows, one
+from rote.studies.simplicity_bias import _images
 
 LECTURE = "Lecture notes “What do deep networks learn and when do they learn it”, 2021"
 SHAH = "Shah et al. 2020"
@@ -233,6 +234,18 @@ SLABS = (
         "Test accuracy at the end on 7-slabs alone; the paper has 100 %",
         above(0.99),
         partial(end, data="ms-7", key="accuracy"),
+        percent=True,
+    ),
+)
+
+IMAGES = (
+    Claim(
+        "upper-half-is-simpler",
+        "Of the two halves, which both tell the label, the MNIST half is the simpler one.",
+        f"{SHAH}, MNIST-CIFAR dominoes; simple is taken as readable by a linear classifier",
+        "Test accuracy of a linear classifier of the upper halves, minus that of one of the lower halves",
+        above(0.0),
+        _images.easier,
         percent=True,
     ),
 )

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from rote.studies._panels import Axis, Line, Panel, Point, curve
+from rote.studies._panels import Axis, Line, Panel, Pictures, Point, curve
 from rote.studies._study import Row, Rows, some
+from rote.studies.simplicity_bias import _plane
 from rote.studies.simplicity_bias._stripes import BINS
 
 SHARE = Axis("accuracy", low=0.4, high=1.0, percent=True)
@@ -36,22 +37,24 @@ def _panel(
     return [Panel(title, x, SHARE, lines, reference)]
 
 
-def stripes(rows: Rows) -> list[Panel]:
-    """Accuracy on both sides, what the right one rests on, and where units look."""
+def stripes(rows: Rows) -> list[Panel | Pictures]:
+    """Accuracy on both sides, what the right one rests on, where units look; and the plane as pictures."""
     names = {"left": "left", "right": "right", "weaker": "weaker"}
     lines = [
         line(name, some(rows, side=side), "step", "accuracy", style)
         for style, (side, name) in enumerate(names.items())
         if some(rows, side=side)
     ]
-    found = [Panel("Three data sets", Axis("step"), SHARE, lines, (0.95, ""))] if lines else []
+    found: list[Panel | Pictures] = []
+    if lines:
+        found.append(Panel("Three data sets", Axis("step"), SHARE, lines, (0.95, "")))
     right = {"accuracy": "as it is", "rest_accuracy": "no stripes", "randomised_accuracy": "no plane"}
     found += _panel("Right: what it rests on", some(rows, side="right"), Axis("step"), right, (0.95, ""))
     for side in ("left", "right"):
         here = some(rows, side=side)
         if here:
             found.append(_directions(side, here))
-    return found
+    return [*found, *_plane.pictures(rows, ("left", "right"))]
 
 
 def _directions(side: str, rows: Sequence[Row]) -> Panel:

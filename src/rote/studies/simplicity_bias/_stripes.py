@@ -9,6 +9,7 @@ from torch import nn
 
 from rote.dynamics import PlantedData, activations, linear_units, randomised, stripes
 from rote.studies._study import Config, Place, Record, Scale
+from rote.studies.simplicity_bias import _plane
 from rote.studies.simplicity_bias._train import classifier, train
 
 SIDES = {"left": None, "right": 0.1, "weaker": 0.3}
@@ -35,6 +36,10 @@ def configs(scale: Scale) -> list[Config]:
             "steps": 6000,
             "every": 50,
             "enough": 0.99,
+            "pictures": [100, 400, 1600],
+            "points": 40,
+            "units": 7,
+            "unit_points": 24,
         }
         for side, noise in SIDES.items()
     ]
@@ -46,14 +51,20 @@ def cost(config: Config) -> float:
 
 
 def cell(config: Config, seed: int, place: Place) -> Record:
-    """Train until the test accuracy is enough, and see what the network rests on and where its units look."""
+    """Train until the test accuracy is enough; see what the network rests on, and where its units look.
+
+    ``plane`` is what it says over the plane at the steps of ``pictures`` that it comes to, and at the end.
+    """
     sizes = int(config["train"]), int(config["test"])
     data = stripes(sum(sizes), k=int(config["k"]), noise=config["noise"], seed=seed)
     own, test = data[: sizes[0]], data[sizes[0] :]
     model = classifier(2, config["hidden"], seed).to(place.device)
     record: dict[str, Any] = {"step": [], "learned": None, **{name: [] for name in CURVES}}
+    points, plane = int(config["points"]), {}
 
     def look(step: int) -> bool:
+        if step in config["pictures"]:
+            plane[step] = _plane.says(model, points)
         found = randomised(model, test.X, test.y, test.simple, rotation=test.rotation, seed=seed)
         record["step"].append(step)
         for name in CURVES:
@@ -66,7 +77,10 @@ def cell(config: Config, seed: int, place: Place) -> Record:
     record["start"] = by_layer(model, test)
     train(model, own, config, seed, look)
     record["end"] = by_layer(model, test)
-    return record
+    plane[record["step"][-1]] = _plane.says(model, points)
+    record["plane"] = {"step": list(plane), "says": list(plane.values())}
+    shown = _plane.units(model, test.X, int(config["units"]), int(config["unit_points"]))
+    return {**record, "units": shown}
 
 
 def by_layer(model: nn.Sequential, data: PlantedData, *, points: int = 500) -> Record:
