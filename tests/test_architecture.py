@@ -79,7 +79,7 @@ def test_rooms_import_only_rooms_before_them(path):
     room = room_of(path)
     allowed = BEFORE.get(room, EVERY_ROOM)
     if room == "rote":  # the public names, some of which join rooms
-        allowed = EVERY_ROOM | {"_audit"}
+        allowed = EVERY_ROOM | {"_audit", "_draw"}
     if room == "_lecture":  # it runs studies as `rote study run` does
         allowed = EVERY_ROOM | {"_study"}
     if room == "cli" or room == "__main__":
@@ -173,7 +173,7 @@ def test_modules_are_private_and_packages_public(path):
 def test_the_top_level_is_tiny():
     rooms = ["aggregate", "circuits", "data", "dynamics", "gradients", "integrations"]
     rooms += ["learners", "luts", "optim", "report", "runs", "studies"]
-    names = sorted(["Circuit", "LUTNetworkClassifier", "__version__", "audit", *rooms, "watch"])
+    names = sorted(["Circuit", "LUTNetworkClassifier", "__version__", "audit", "draw", *rooms, "watch"])
     assert dir(rote) == names
     assert sorted(rote.__all__) == sorted(names)
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
@@ -188,7 +188,7 @@ def test_importing_rote_imports_nothing_heavy(environment):
     assert not {"torch", "numpy", "sklearn", "matplotlib", "rich", "cyclopts"} & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["LUTNetworkClassifier", "audit", "watch"])
+@pytest.mark.parametrize("name", ["LUTNetworkClassifier", "audit", "draw", "watch"])
 def test_functions_at_the_top_stay_functions(name):
     """Importing the room ``rote.audit`` must not hide the function of that name, nor the other way round."""
     home = importlib.import_module(rote._FUNCTIONS[name])

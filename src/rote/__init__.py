@@ -2,8 +2,8 @@
 
 ``rote.watch(model)`` measures coherence while a model trains; ``rote.audit(model_factory, dataset)`` trains
 one and writes the report that the command ``rote audit`` writes; ``rote.LUTNetworkClassifier`` learns by
-memorising alone; ``rote.Circuit.read(path)`` reads a circuit. Everything
-else is in the rooms; nothing is imported before it is used.
+memorising alone; ``rote.Circuit.read(path)`` reads a circuit; ``rote.draw(found)`` draws what
+``rote.dynamics`` found. Everything else is in the rooms; nothing is imported before it is used.
 
     >>> import rote
     >>> {"audit", "luts", "optim", "watch"} <= set(dir(rote))
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rote._audit import audit
+    from rote._draw import draw
     from rote.circuits import Circuit
     from rote.gradients import watch
     from rote.luts import LUTNetworkClassifier
@@ -30,6 +31,7 @@ __all__ = [
     "audit",
     "circuits",
     "data",
+    "draw",
     "dynamics",
     "gradients",
     "integrations",
@@ -46,6 +48,7 @@ _FUNCTIONS = {
     "Circuit": "rote.circuits",
     "LUTNetworkClassifier": "rote.luts",
     "audit": "rote._audit",
+    "draw": "rote._draw",
     "watch": "rote.gradients",
 }
 

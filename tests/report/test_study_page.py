@@ -15,8 +15,8 @@ from PIL import Image
 from rote._lecture import lecture_record
 from rote.errors import InputError
 from rote.report import lecture_page, study_drawings, study_page
+from rote.report._panels import panel_figure
 from rote.report._pictures import pictures_figure
-from rote.report._study import panel_figure
 from rote.studies import (
     Axis,
     Chapter,

@@ -18,6 +18,7 @@ from rote.report._ledger import ledger
 from rote.report._lut_sweep import lut_sweep_page
 from rote.report._luts import luts_page
 from rote.report._page import audit_page
+from rote.report._panels import panels_drawing
 from rote.report._stability import stability_page
 from rote.report._study import study_drawings, study_page
 from rote.report._table import predictions_csv, suspects_csv
@@ -32,6 +33,7 @@ __all__ = [
     "ledger",
     "lut_sweep_page",
     "luts_page",
+    "panels_drawing",
     "predictions_csv",
     "stability_page",
     "study_drawings",

@@ -5,7 +5,7 @@ from typing import Any
 
 from rote.errors import InputError
 from rote.report._page import _environment
-from rote.report._study import drawn_panel
+from rote.report._panels import drawn_panel
 
 SCHEMA = 1
 

@@ -41,6 +41,8 @@ class Line:
         name: As written at its end: a word or two.
         runs: For each seed its points ``(x, y)``, ascending in x; points that are not finite are left out.
         style: 0 to 5: colour, dashes and marker, so that lines of one name look alike in all panels.
+        band: Lower and upper ends of an interval around the only run, where one was computed; seeds are
+            then not asked for theirs.
 
     Example:
         >>> Line("50 %", [[(0, 0.1), (1, 0.9)]], style=2).runs[0][-1]
@@ -50,6 +52,7 @@ class Line:
     name: str
     runs: Sequence[Sequence[Point]]
     style: int = 0
+    band: tuple[Sequence[Point], Sequence[Point]] | None = None
 
 
 @dataclass(frozen=True)
