@@ -6,12 +6,15 @@ from pathlib import Path
 
 from rote.errors import InputError
 from rote.studies import (
+    bottom_up,
     coherent_gradients,
     counterfactual_simulation,
     deep_linear,
     features_by_depth,
     generalization_mystery,
+    increasing_complexity,
     learning_and_memorization,
+    linear_mode_connectivity,
     linear_regression,
     m_coherence,
     parities,
@@ -22,12 +25,15 @@ from rote.studies import (
 from rote.studies._study import Study
 
 STUDIES: tuple[Study, ...] = (
+    bottom_up.STUDY,
     coherent_gradients.STUDY,
     counterfactual_simulation.STUDY,
     deep_linear.STUDY,
     features_by_depth.STUDY,
     generalization_mystery.STUDY,
+    increasing_complexity.STUDY,
     learning_and_memorization.STUDY,
+    linear_mode_connectivity.STUDY,
     linear_regression.STUDY,
     m_coherence.STUDY,
     parities.STUDY,

@@ -1,7 +1,33 @@
 """What deep networks learn, and when: the lecture's claims, each beside the study that tests it."""
 
-from rote.studies import deep_linear, features_by_depth, linear_regression, parities, simplicity_bias
+from rote.studies import (
+    bottom_up,
+    deep_linear,
+    features_by_depth,
+    increasing_complexity,
+    linear_mode_connectivity,
+    linear_regression,
+    parities,
+    simplicity_bias,
+)
 from rote.studies._lecture import Chapter, Lecture
+
+_INCREASING = Chapter(
+    increasing_complexity.STUDY,
+    "A network is a linear model first, then a simple one, and memorises last",
+    "Points of a disc lie on two sides of a wave, and one label in ten is wrong. The network’s first "
+    "boundary is a line; then it follows the wave, and does not believe the wrong labels; at the very end "
+    "it cuts out islands for them. Digits go the same way. What the network knows of the label is, at first, "
+    "nearly all known to a linear model too. The two part about where the linear model has nothing left "
+    "to give, and what they shared until then is kept to the end.",
+    (
+        ("disc", "What is learned when"),
+        ("disc", "The disc: who is right"),
+        ("mnist", "MNIST: known and explained"),
+        ("cifar10", "CIFAR-10: known and explained"),
+    ),
+    ("explained", "Recorder"),
+)
 
 _SIMPLICITY = Chapter(
     simplicity_bias.STUDY,
@@ -45,10 +71,28 @@ _DEEP_LINEAR = Chapter(
     (
         ("modes", "1 factor"),
         ("modes", "3 factors"),
-        ("completion", "Unseen entries"),
         ("completion", "Effective rank"),
     ),
     ("end_to_end_flow", "descend_factors", "complete_matrix", "effective_rank"),
+)
+
+_BOTTOM_UP = Chapter(
+    bottom_up.STUDY,
+    "Lower layers are settled first",
+    "Compare every layer on the way with every layer at the end: where the diagonal is dark, a layer "
+    "already says what it will say. On CIFAR-10 the darkness spreads from the first layer. Part of that is "
+    "where layers start, for low layers look like their end from the beginning; so what counts is the share "
+    "of its way that each has gone. A third to half of training is enough for the first convolutions, while "
+    "fully connected layers are under way to the end, and only the output is ahead of the layer below it. "
+    "Freezing layers in that order saves more than half of the multiplications of backward passes. Which "
+    "layer is which, even in another network, CKA can tell and canonical correlations cannot.",
+    (
+        ("convergence", "CIFAR-10: all layers beside all at the end"),
+        ("convergence", "CIFAR-10: way gone, CKA"),
+        ("convergence", "CIFAR-10: when layers settle"),
+        ("identification", "Layers of one network beside those of another"),
+    ),
+    ("layer_by_time", "linear_cka", "svcca", "FreezeTraining"),
 )
 
 _FEATURES = Chapter(
@@ -69,6 +113,22 @@ _FEATURES = Chapter(
         ("depth", "How linear units are in the input"),
     ),
     ("first_layer_filters", "maximise", "orientation_tuning", "by_depth"),
+)
+
+_CONNECTED = Chapter(
+    linear_mode_connectivity.STUDY,
+    "Early in training it is settled in which valley a network will end",
+    "Train a network to step k, make two copies, and show each the data in its own order. At the end mix "
+    "their weights. If they part at the first step, the mixture of two ResNets is 15 points worse than "
+    "either; if they part after a tenth of training it is as good as both, though the copies lie far apart. "
+    "A small network on digits is stable from the start. Even networks from different starts can lie in one "
+    "valley: put the units of one into the order of the other’s, and wide networks mix at no cost.",
+    (
+        ("resnet", "ResNet-20: along the line"),
+        ("resnet", "ResNet-20: barrier"),
+        ("permuted", "Layers of 512"),
+    ),
+    ("instability", "stable_from", "line", "match_weights"),
 )
 
 _PARITIES = Chapter(
@@ -94,6 +154,15 @@ LECTURE = Lecture(
     "can be run on a model of your own.",
     paper="Lecture notes “What do deep networks learn and when do they learn it”, Windows On Theory, 2021",
     link="https://windowsontheory.org",
-    chapters=(_SIMPLICITY, _REGRESSION, _DEEP_LINEAR, _FEATURES, _PARITIES),
+    chapters=(
+        _INCREASING,
+        _SIMPLICITY,
+        _REGRESSION,
+        _DEEP_LINEAR,
+        _BOTTOM_UP,
+        _FEATURES,
+        _CONNECTED,
+        _PARITIES,
+    ),
 )
 """``rote study run lecture`` runs its studies and makes one page of them."""
