@@ -95,7 +95,10 @@ STUDY = Study(
         "stopped (CNN-1 on CIFAR-10 was right for 82.7, 86.3 and 87.1 %); of 30 claims 2 differed "
         "(“cifar10-nearly-all-explained” and “cifar10-cnn-not-forgotten”) and 11 were inconclusive. So the "
         "rate was lowered, and that of CNN-k is divided by ten for its last epochs. Thresholds stayed as "
-        "they had been set before any run.",
+        "they were. Those for images had been set before any trial, the two on how the disc ends after one.",
+        "The learning rate stays constant to the end, so a network can be caught after a bad step: at the "
+        "last look seed 0 on MNIST had fallen from 99.6 to 98.2 % of the training examples, and seed 1 on "
+        "CIFAR-10 from 99.2 to 96.1 %. That widens the intervals of all claims about the end.",
         "The linear model is trained to convergence instead of by SGD for 100 epochs, with a penalty of half "
         "the squared weights times 0.001 on MNIST and 0.1 on CIFAR-10. Of seven penalties these were the "
         "best on a fifth of the training examples, but for 0.03 points; before, a trial on CIFAR-10 had had "
