@@ -13,9 +13,10 @@ from rote._study import RECORD as STUDY_RECORD
 from rote._study import show, study
 from rote.errors import InputError
 from rote.report import lecture_markdown, lecture_page
+from rote.runs import RunFolder
 from rote.runs._files import write_atomic
 from rote.studies import Chapter, Crew, Done, Extent, Lecture, Study, default_folder
-from rote.studies._cells import data_digests
+from rote.studies._cells import cells_of, data_digests
 from rote.studies._lecture import chosen_chapters
 from rote.studies._record import WORDS, headline
 from rote.studies._run import OnProgress
@@ -70,9 +71,10 @@ def lecture(
         InputError: If anything given cannot be used, or data are absent; before anything is run.
     """
     chosen = chosen_chapters(given, extent.only)
-    data_digests([figure for chapter in chosen for figure in chapter.study.figures], data_dir)
+    data = data_digests([figure for chapter in chosen for figure in chapter.study.figures], data_dir)
     each = Extent(extent.scale, extent.seeds, extent.seed)
-    work = {chapter.study.name: expected_seconds(chapter.study, each) for chapter in chosen}
+    folders = {chapter.study.name: _folder(chapter.study, extent.scale, out) for chapter in chosen}
+    work = {c.study.name: missing_seconds(c.study, each, data, folders[c.study.name]) for c in chosen}
     found, ran = _there(given, extent.scale, out), 0
     for chapter in chosen:
         name = chapter.study.name
@@ -80,7 +82,7 @@ def lecture(
             chapter.study,
             each,
             crew=crew,
-            out=_folder(chapter.study, extent.scale, out),
+            out=folders[name],
             data_dir=data_dir,
             command=command,
             on_progress=_among(work, name, on_progress),
@@ -103,32 +105,37 @@ def show_lecture(given: Lecture, scale: str, *, out: Path | None = None) -> Told
     return _write(given, scale, out, found, ())
 
 
-def expected_seconds(study: Study, extent: Extent) -> float:
-    """About how many seconds of one core a study takes, by what its figures say.
+def missing_seconds(study: Study, extent: Extent, data: dict[str, str], folder: Path) -> float:
+    """About how many seconds of one core the cells take that a folder lacks, by what the figures say.
+
+    Args:
+        study: The study.
+        extent: Scale and seeds.
+        data: SHA-256 of each data set.
+        folder: Its run folder, which may not exist yet.
 
     Example:
         >>> from rote.studies import find_study
-        >>> expected_seconds(find_study("deep-linear"), Extent(seeds=1)) > 1
+        >>> missing_seconds(find_study("deep-linear"), Extent(seeds=1), {}, Path("no/such/folder")) > 1
         True
     """
-    cells = {
-        (figure.cell, json.dumps(config, sort_keys=True, default=str)): figure.cost(config)
-        for figure in study.figures
-        for config in figure.configs(extent.scale)
-    }
-    return max(extent.seeds * sum(cells.values()), 1.0)
+    run = RunFolder.join(folder) if folder.exists() else None
+    cells = cells_of(study, study.figures, extent.scale, extent.all_seeds(), data)
+    return sum(c.figure.cost(c.config) for c in cells if run is None or not run.has(c.name))
 
 
 def _among(work: dict[str, float], name: str, tell: OnProgress | None) -> OnProgress | None:
-    """Progress of one study as part of them all."""
+    """Progress of one study as part of what is to be done of them all."""
     if tell is None:
         return None
-    before = list(work).index(name)
+    before = sum(list(work.values())[: list(work).index(name)])
+    there: int | None = None
 
     def shown(done: int, total: int, text: str) -> None:
-        work[name] = total  # now it is known
-        finished = sum(list(work.values())[:before]) + done
-        tell(round(finished), max(round(sum(work.values())), 1), f"{name}: {text}")
+        nonlocal there
+        there = done if there is None else there
+        whole = max(round(sum(work.values())), 1)
+        tell(min(round(before + done - there), whole), whole, f"{name}: {text}")
 
     return shown
 
@@ -245,6 +252,7 @@ def _chapter(chapter: Chapter, record: Mapping[str, Any] | None, link: str | Non
             "headline": "",
             "verdicts": dict.fromkeys(WORDS, 0),
             "seeds": [],
+            "figures": [],
             "panels": [],
             "claims": [],
         }

@@ -52,6 +52,17 @@ def test_pace_of_a_resumed_run_counts_only_its_own_steps():
     assert pace.words() == "90/100  90 %  1/s  about 10 s left"
 
 
+def test_pace_told_of_what_was_there_counts_what_follows():
+    clock = Clock()
+    pace = Pace(100, clock=clock)
+    clock.now = 5
+    pace.to(80, before=True)
+    assert (pace.rate, pace.left) == (0.0, None)
+    clock.now = 15
+    pace.to(90)
+    assert (pace.rate, pace.left) == (1.0, 10.0)
+
+
 def test_pace_forgets_what_is_long_ago():
     clock = Clock()
     pace = Pace(None, clock=clock)

@@ -99,7 +99,7 @@ def test_the_installed_command_finds_a_study_in_the_current_folder(tmp_path, env
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "nope"], "`name` must be one of coherent-gradients"),
+        (["run", "nope"], "`name` must be one of bottom-up, coherent-gradients"),
         (["run", "coherent-gradients", "--only", "fig-9"], "`only` must be among fig-1"),
         (["run", "coherent-gradients", "--seeds", "0"], "`seeds` must be at least 1. Got 0."),
         (["run", "coherent-gradients", "--scheduler", "tcp://h:1"], "needs --backend dask or ray"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rote._lecture import expected_seconds, kept_lecture, lecture, show_lecture
+from rote._lecture import kept_lecture, lecture, missing_seconds, show_lecture
 from rote.dynamics import __all__ as TOOLS
 from rote.errors import InputError
 from rote.report import lecture_page
@@ -125,8 +125,19 @@ def test_another_schema_is_refused():
         lecture_page({"schema": 7})
 
 
-def test_shared_cells_are_expected_once(toy):
-    assert expected_seconds(toy.STUDY, Extent(seeds=2)) == 6
+def test_what_is_missing(toy, tmp_path):
+    assert missing_seconds(toy.STUDY, Extent(seeds=2), {}, tmp_path / "none") == 6  # shared cells once
+    run_study(toy.STUDY, Extent(seeds=1), crew=ALONE, out=tmp_path / "run")
+    assert missing_seconds(toy.STUDY, Extent(seeds=2), {}, tmp_path / "run") == 3
+    assert missing_seconds(toy.STUDY, Extent(seeds=1), {}, tmp_path / "run") == 0
+
+
+def test_progress_counts_what_is_to_be_done(toy, tmp_path):
+    given, shown = told_of(toy.STUDY), []
+    run_study(toy.STUDY, Extent(seeds=1), crew=ALONE, out=tmp_path / "toy")
+    lecture(given, Extent(seeds=2), crew=ALONE, out=tmp_path, on_progress=lambda *x: shown.append(x))
+    assert [(done, total) for done, total, _ in shown] == [(k, 9) for k in (0, 1, 2, 3, 3, 4, 5, 6, 7, 8, 9)]
+    assert shown[0][2] == "toy: 3 of 6 cells"
 
 
 def test_the_lecture_is_well_made():
@@ -147,6 +158,12 @@ def test_the_kept_lecture_is_up_to_date():
     drawings = re.findall(r"\]\((results/[^)]+)\)", text)
     assert len(drawings) >= len(LECTURE.chapters)
     assert all((DOCS / drawing).exists() for drawing in drawings)
+
+
+def test_what_was_not_run_has_no_drawings(tmp_path):
+    text = kept_lecture(LECTURE, tmp_path)
+    assert text.count("**not yet**") == len(LECTURE.chapters)
+    assert ".svg" not in text
 
 
 @pytest.mark.parametrize("chapter", LECTURE.chapters, ids=lambda chapter: chapter.study.name)

@@ -83,9 +83,11 @@ class Pace:
         self._seen: deque[tuple[float, int]] = deque([(self._began, start)])
         self._last = self._began
 
-    def to(self, done: int) -> None:
-        """Note that so much is done now."""
+    def to(self, done: int, *, before: bool = False) -> None:
+        """Note that so much is done now; or, ``before``, that so much was done by a run that is resumed."""
         self.done, self._last = done, self._clock()
+        if before:
+            self._seen.clear()
         self._seen.append((self._last, done))
         while len(self._seen) > 2 and (self._last - self._seen[1][0] > 30 or len(self._seen) > 256):
             self._seen.popleft()
@@ -159,8 +161,9 @@ def progress(
         to: Where to; stderr unless told.
 
     Yields:
-        ``step(done, text="", total=None)``, to be called with the number of steps done so far, and with how
-        many there are where that was not known at the start.
+        ``step(done, text="", total=None, before=False)``, to be called with the number of steps done so far,
+        with how many there are where that was not known at the start, and with ``before=True`` where a run
+        that is resumed has done them.
 
     Example:
         >>> with progress("training", total=3, to=sys.stdout) as step:
@@ -184,10 +187,10 @@ def _lines(what: str, pace: Pace, stream: TextIO, every: float) -> Iterator[Step
         shown = pace.done
         print(f"{what}  {pace.words()}{'  ' + text if text else ''}", file=stream, flush=True)
 
-    def step(done: int, text: str = "", total: int | None = None) -> None:
+    def step(done: int, text: str = "", total: int | None = None, before: bool = False) -> None:
         nonlocal printed, last
         pace.total = total or pace.total
-        pace.to(done)
+        pace.to(done, before=before)
         last = text
         if pace._last - printed >= every:
             printed = pace._last
@@ -214,9 +217,9 @@ def _bar(what: str, pace: Pace, stream: TextIO, every: float) -> Iterator[Step]:
     with Progress(*columns, console=Console(file=stream), transient=False) as live:
         task = live.add_task(what, total=pace.total, completed=pace.done, pace=pace.words(), text="")
 
-        def step(done: int, text: str = "", total: int | None = None) -> None:
+        def step(done: int, text: str = "", total: int | None = None, before: bool = False) -> None:
             pace.total = total or pace.total
-            pace.to(done)
+            pace.to(done, before=before)
             live.update(task, total=pace.total, completed=done, pace=pace.words(), text=text)
 
         yield step

@@ -168,8 +168,12 @@ def _say_told(told: "Told", folder: Path | None) -> None:
 
 
 def _shown(step: Step) -> "OnProgress":
+    begun = False
+
     def tell(done: int, total: int, text: str) -> None:
-        step(done, text, total=total)
+        nonlocal begun
+        step(done, text, total=total, before=not begun)  # first comes what was there
+        begun = True
 
     return tell
 
