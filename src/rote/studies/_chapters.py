@@ -43,9 +43,9 @@ _SIMPLICITY = Chapter(
     (
         ("stripes", "Left: the data, and what the network says"),
         ("stripes", "Right: the data, and what the network says"),
+        ("domino-images", "Dominoes A"),
         ("stripes", "Three data sets"),
         ("stripes", "Right: what it rests on"),
-        ("domino-images", "Dominoes A"),
         ("dominoes", "Dominoes A"),
     ),
     ("stripes", "lms", "dominoes", "randomised"),
