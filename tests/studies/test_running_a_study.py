@@ -76,6 +76,7 @@ def test_only_some_figures(toy, marks, tmp_path):
     first, second = part.record["figures"]
     assert (first["cells"], first["asked"], second["cells"], second["asked"]) == (3, 9, 3, 3)
     assert first["claims"][0]["why"] == "not measured"
+    assert sum(part.record["verdicts"].values()) == 1  # what was not measured does not count
     whole = run_study(toy.STUDY, out=tmp_path / "run", crew=ALONE)
     assert whole.ran == 6
 
