@@ -35,7 +35,7 @@ def study_record(
         Plain values, ready for JSON.
     """
     figures = [figure_record(f, rows.get(f.name, ()), seeds, asked.get(f.name, 0)) for f in study.figures]
-    verdicts = Counter(claim["verdict"] for figure in figures for claim in figure["claims"] if claim["values"])
+    verdicts = Counter(c["verdict"] for figure in figures for c in figure["claims"] if c["values"])
     record = {
         "schema": SCHEMA,
         "study": study.name,
