@@ -12,7 +12,7 @@ from rote.cli._console import Step, made, progress, say, table
 
 if TYPE_CHECKING:  # it would import torch
     from rote._lecture import Told
-    from rote.studies import Crew, Done, Extent
+    from rote.studies import Done, Extent
     from rote.studies._run import OnProgress
 
 
@@ -81,26 +81,16 @@ def run_a_study(  # noqa: D417 - the group's options are described in its class
         export: Copy the record, the cells and the figures into this folder, under NAME/SCALE.
     """
     from rote._study import PAGE, study
-    from rote.studies import LECTURE, Crew, Extent, find_study
+    from rote.studies import LECTURE, Extent, find_study
 
     extent = Extent(scale, seeds, seed, tuple(word.strip() for word in only.split(",") if word.strip()))
-    crew = Crew(spreading.jobs, spreading.backend, spreading.scheduler)
     if name == LECTURE.name:
-        _run_the_lecture(extent, crew, spreading, export)
+        _run_the_lecture(extent, spreading, export)
         return
     found = find_study(name)
     with progress("study", unit="units") as step:
-        done = study(
-            found,
-            extent,
-            crew=crew,
-            out=spreading.out,
-            data_dir=spreading.data_dir,
-            command=["rote", *map(quote, sys.argv[1:])],
-            on_progress=_shown(step),
-        )
-    if not done.ran:
-        say("Every cell was there already; nothing was run.")
+        done = study(found, extent, **_running(spreading, step))
+    _say_if_nothing(done.ran)
     _summary(done.record)
     _export(done, export)
     made(done.path / PAGE)
@@ -136,22 +126,31 @@ def show_study(
     made(done.path / PAGE)
 
 
-def _run_the_lecture(extent: "Extent", crew: "Crew", spreading: Spreading, export: Path | None) -> None:
+def _running(spreading: Spreading, step: Step) -> dict[str, Any]:
+    """What a study and a lecture are told of where they run."""
+    from rote.studies import Crew
+
+    return {
+        "crew": Crew(spreading.jobs, spreading.backend, spreading.scheduler),
+        "out": spreading.out,
+        "data_dir": spreading.data_dir,
+        "command": ["rote", *map(quote, sys.argv[1:])],
+        "on_progress": _shown(step),
+    }
+
+
+def _say_if_nothing(ran: int) -> None:
+    if not ran:
+        say("Every cell was there already; nothing was run.")
+
+
+def _run_the_lecture(extent: "Extent", spreading: Spreading, export: Path | None) -> None:
     from rote._lecture import lecture
     from rote.studies import LECTURE
 
     with progress("lecture", unit="units") as step:
-        told = lecture(
-            LECTURE,
-            extent,
-            crew=crew,
-            out=spreading.out,
-            data_dir=spreading.data_dir,
-            command=["rote", *map(quote, sys.argv[1:])],
-            on_progress=_shown(step),
-        )
-    if not told.ran:
-        say("Every cell was there already; nothing was run.")
+        told = lecture(LECTURE, extent, **_running(spreading, step))
+    _say_if_nothing(told.ran)
     _say_told(told, export)
 
 
