@@ -16,7 +16,7 @@ _INCREASING = Chapter(
     increasing_complexity.STUDY,
     "A network is a linear model first, then a simple one, and memorises last",
     "Points of a disc lie on two sides of a wave, and one label in ten is wrong. The network’s first "
-    "boundary is a line; then it follows the wave, and does not believe the wrong labels; at the very end "
+    "boundary is nearly a line; then it follows the wave and does not believe the wrong labels; at the end "
     "it cuts out islands for them. Digits go the same way: what the network knows of the label is at first "
     "nearly all known to a linear model, too. The two part about where the linear model has nothing left to "
     "give; what they shared until then is kept, and everything new is the network’s own. On CIFAR-10 it is "
